@@ -1,0 +1,2 @@
+//! jetcore
+fn main() {}
