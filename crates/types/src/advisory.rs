@@ -1,0 +1,233 @@
+//! JetStream advisories and metrics (`server/jetstream_events.go`).
+
+use serde::Serialize;
+
+use crate::Timestamp;
+use crate::skip::is_default;
+
+/// What was done to a stream or consumer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Action {
+    /// It was created.
+    Create,
+    /// It was deleted.
+    Delete,
+    /// Its configuration was changed.
+    Modify,
+}
+
+/// One advisory, without its envelope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Advisory {
+    /// A stream was created, changed or deleted.
+    StreamAction {
+        /// Stream name.
+        stream: String,
+        /// What was done.
+        action: Action,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A consumer was created or deleted.
+    ConsumerAction {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// What was done.
+        action: Action,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A consumer was paused or resumed.
+    ConsumerPause {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// Whether it is paused now.
+        paused: bool,
+        /// Until when.
+        pause_until: Timestamp,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A sampled ack.
+    ConsumerAck {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// Consumer sequence of the delivery.
+        consumer_seq: u64,
+        /// Stream sequence.
+        stream_seq: u64,
+        /// Ns between delivery and ack.
+        #[serde(rename = "ack_time")]
+        ack_time_ns: i64,
+        /// Delivery count.
+        deliveries: u64,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A message reached `max_deliver`.
+    MaxDeliver {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// Stream sequence.
+        stream_seq: u64,
+        /// Delivery count.
+        deliveries: u64,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A message was refused with `-NAK`.
+    Nak {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// Consumer sequence of the delivery.
+        consumer_seq: u64,
+        /// Stream sequence.
+        stream_seq: u64,
+        /// Delivery count.
+        deliveries: u64,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A message was given up with `+TERM`, or could not be read.
+    Terminated {
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// Consumer sequence of the delivery.
+        consumer_seq: u64,
+        /// Stream sequence.
+        stream_seq: u64,
+        /// Delivery count.
+        deliveries: u64,
+        /// Why, in the client's words.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        reason: String,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+}
+
+impl Advisory {
+    /// The `type` text.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Advisory::StreamAction { .. } => "io.nats.jetstream.advisory.v1.stream_action",
+            Advisory::ConsumerAction { .. } => "io.nats.jetstream.advisory.v1.consumer_action",
+            Advisory::ConsumerPause { .. } => "io.nats.jetstream.advisory.v1.consumer_pause",
+            Advisory::ConsumerAck { .. } => "io.nats.jetstream.metric.v1.consumer_ack",
+            Advisory::MaxDeliver { .. } => "io.nats.jetstream.advisory.v1.max_deliver",
+            Advisory::Nak { .. } => "io.nats.jetstream.advisory.v1.nak",
+            Advisory::Terminated { .. } => "io.nats.jetstream.advisory.v1.terminated",
+        }
+    }
+
+    /// The subject it is published on (`JSAdvisory*Pre`, `JSMetric*Pre` in
+    /// `server/jetstream_api.go`).
+    pub fn subject(&self) -> String {
+        let verb = |action: &Action| match action {
+            Action::Create => "CREATED",
+            Action::Delete => "DELETED",
+            Action::Modify => "UPDATED",
+        };
+        match self {
+            Advisory::StreamAction { stream, action, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.{}.{stream}", verb(action))
+            }
+            Advisory::ConsumerAction { stream, consumer, action, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.{}.{stream}.{consumer}", verb(action))
+            }
+            Advisory::ConsumerPause { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.PAUSE.{stream}.{consumer}")
+            }
+            Advisory::ConsumerAck { stream, consumer, .. } => {
+                format!("$JS.EVENT.METRIC.CONSUMER.ACK.{stream}.{consumer}")
+            }
+            Advisory::MaxDeliver { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{stream}.{consumer}")
+            }
+            Advisory::Nak { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_NAKED.{stream}.{consumer}")
+            }
+            Advisory::Terminated { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{stream}.{consumer}")
+            }
+        }
+    }
+
+    /// The JSON with its envelope: `type`, `id`, `timestamp`, then the fields.
+    pub fn to_json(&self, id: &str, timestamp: Timestamp) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Event<'a> {
+            #[serde(rename = "type")]
+            kind: &'static str,
+            id: &'a str,
+            timestamp: Timestamp,
+            #[serde(flatten)]
+            advisory: &'a Advisory,
+        }
+        let event = Event { kind: self.kind(), id, timestamp, advisory: self };
+        serde_json::to_vec(&event).unwrap_or_default()
+    }
+}
+
+/// The client that made an API request (`server/events.go` `ClientInfo`), as far as advisories
+/// and `Nats-Request-Info` show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ClientInfo {
+    /// When it connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Timestamp>,
+    /// Its address.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub host: String,
+    /// Connection id.
+    #[serde(skip_serializing_if = "is_default")]
+    pub id: u64,
+    /// Account name.
+    #[serde(rename = "acc", skip_serializing_if = "String::is_empty")]
+    pub account: String,
+    /// User name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// Connection name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Client language.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub lang: String,
+    /// Client version.
+    #[serde(rename = "ver", skip_serializing_if = "String::is_empty")]
+    pub version: String,
+    /// Round trip in ns.
+    #[serde(rename = "rtt", skip_serializing_if = "is_default")]
+    pub rtt_ns: i64,
+    /// Server name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub server: String,
+    /// `Client`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// `nats`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub client_type: String,
+}
