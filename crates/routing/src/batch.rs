@@ -1,0 +1,273 @@
+//! Routes messages and hands them over in batches.
+
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use subject::sublist::MatchResult;
+
+use crate::ingest::{IngestBatch, IngestSink, Pushed};
+use crate::subscription::{Counted, Subscription, Target};
+use crate::{ClientSink, ConnId, Msg, SubjectSpace};
+
+type Matches = MatchResult<Arc<Subscription>>;
+
+/// Most subjects whose matches are remembered (`server/client.go` `maxResultCacheSize` is 512;
+/// ours costs less per entry).
+const MAX_CACHED: usize = 4096;
+
+/// Routes the messages of one sender.
+///
+/// [`publish`](Self::publish) queues; [`finish`](Self::finish) flushes what was queued: one
+/// write per client, one hand-over per shard.
+#[derive(Default)]
+pub struct RouteBatch {
+    cache: MatchCache,
+    scratch: Matches,
+    dirty: Vec<Arc<ClientSink>>,
+    ingest: Vec<(Arc<dyn IngestSink>, IngestBatch)>,
+    refused: Vec<IngestBatch>,
+    pressed: bool,
+    stalled: Vec<Arc<ClientSink>>,
+    pick: u32,
+}
+
+/// Matches by subject, good for one generation of one space.
+#[derive(Default)]
+struct MatchCache {
+    space: usize,
+    generation: u64,
+    last: Option<Arc<Cached>>,
+    map: HashMap<Box<[u8]>, Arc<Cached>, RandomState>,
+}
+
+struct Cached {
+    subject: Box<[u8]>,
+    matches: Matches,
+}
+
+/// Whether a subject is worth remembering.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Recurs {
+    Likely,
+    /// Ack and inbox subjects are new with every message.
+    Unlikely,
+}
+
+impl MatchCache {
+    fn get(&mut self, space: &Arc<SubjectSpace>, subject: &[u8]) -> Arc<Cached> {
+        let id = Arc::as_ptr(space) as usize;
+        let generation = space.generation();
+        if id != self.space || generation != self.generation {
+            self.space = id;
+            self.generation = generation;
+            self.last = None;
+            self.map.clear();
+        }
+        if let Some(last) = &self.last
+            && *last.subject == *subject
+        {
+            return Arc::clone(last);
+        }
+        let cached = match self.map.get(subject) {
+            Some(cached) => Arc::clone(cached),
+            None => {
+                let mut matches = Matches::default();
+                space.match_into(subject, &mut matches);
+                let cached = Arc::new(Cached { subject: subject.into(), matches });
+                if self.map.len() >= MAX_CACHED {
+                    self.map.clear();
+                }
+                self.map.insert(subject.into(), Arc::clone(&cached));
+                cached
+            }
+        };
+        self.last = Some(Arc::clone(&cached));
+        cached
+    }
+}
+
+fn recurs(subject: &[u8]) -> Recurs {
+    if subject.starts_with(b"$JS.ACK.") || subject.starts_with(b"_INBOX.") {
+        Recurs::Unlikely
+    } else {
+        Recurs::Likely
+    }
+}
+
+impl RouteBatch {
+    /// Nothing queued.
+    pub fn new() -> Self {
+        RouteBatch::default()
+    }
+
+    /// Queues a message for everyone who subscribes; answers how many got it.
+    pub fn publish(&mut self, space: &Arc<SubjectSpace>, msg: &Msg<'_>, from: ConnId) -> usize {
+        if recurs(msg.subject) == Recurs::Unlikely {
+            let mut matches = std::mem::take(&mut self.scratch);
+            matches.clear();
+            space.match_into(msg.subject, &mut matches);
+            let count = self.deliver_all(space, &matches, msg, from);
+            matches.clear();
+            self.scratch = matches;
+            count
+        } else {
+            let cached = self.cache.get(space, msg.subject);
+            self.deliver_all(space, &cached.matches, msg, from)
+        }
+    }
+
+    /// Queues a message for the subscriptions of one client only (status replies to the
+    /// publisher itself); answers whether it had one.
+    pub fn publish_to(
+        &mut self,
+        space: &Arc<SubjectSpace>,
+        msg: &Msg<'_>,
+        to: &Arc<ClientSink>,
+    ) -> bool {
+        let mut matches = std::mem::take(&mut self.scratch);
+        matches.clear();
+        space.match_into(msg.subject, &mut matches);
+        let all = matches.plain.iter().chain(matches.queues.iter().flat_map(|q| &q.subs));
+        let own = all.filter(|sub| sub.sink().is_some_and(|sink| Arc::ptr_eq(sink, to)));
+        let mut delivered = false;
+        for sub in own {
+            delivered = self.deliver(space, sub, msg, 0);
+            if delivered {
+                break;
+            }
+        }
+        matches.clear();
+        self.scratch = matches;
+        delivered
+    }
+
+    /// Remembers to flush a client whose outbox the caller wrote to directly.
+    pub fn mark_dirty(&mut self, sink: &Arc<ClientSink>) {
+        self.dirty.push(Arc::clone(sink));
+    }
+
+    fn deliver_all(
+        &mut self,
+        space: &Arc<SubjectSpace>,
+        matches: &Matches,
+        msg: &Msg<'_>,
+        from: ConnId,
+    ) -> usize {
+        let mut count = 0;
+        for sub in &matches.plain {
+            count += usize::from(self.deliver(space, sub, msg, from));
+        }
+        for group in &matches.queues {
+            // A random start, then whoever takes it: members that are closing refuse.
+            let members = group.subs.len();
+            let start = self.random() as usize % members.max(1);
+            let order = group.subs.iter().cycle().skip(start).take(members);
+            for sub in order {
+                if self.deliver(space, sub, msg, from) {
+                    count += 1;
+                    break;
+                }
+            }
+        }
+        count
+    }
+
+    fn deliver(
+        &mut self,
+        space: &Arc<SubjectSpace>,
+        sub: &Arc<Subscription>,
+        msg: &Msg<'_>,
+        from: ConnId,
+    ) -> bool {
+        match &sub.target {
+            Target::Client(sink) => self.deliver_client(space, sub, sink, msg, from),
+            Target::Stream(target) => {
+                let id = target.sink.inbox_id();
+                let at = match self.ingest.iter().position(|(sink, _)| sink.inbox_id() == id) {
+                    Some(at) => at,
+                    None => {
+                        self.ingest.push((Arc::clone(&target.sink), IngestBatch::default()));
+                        self.ingest.len() - 1
+                    }
+                };
+                if let Some((_, batch)) = self.ingest.get_mut(at) {
+                    batch.add(target.slot, target.kind, from, msg);
+                }
+                true
+            }
+            Target::Service(service) => {
+                service.call(space, msg, from);
+                true
+            }
+        }
+    }
+
+    fn deliver_client(
+        &mut self,
+        space: &Arc<SubjectSpace>,
+        sub: &Arc<Subscription>,
+        sink: &Arc<ClientSink>,
+        msg: &Msg<'_>,
+        from: ConnId,
+    ) -> bool {
+        if sub.is_closed() || !sink.accepts(msg.subject, from) {
+            return false;
+        }
+        let counted = sub.count();
+        if counted == Counted::Beyond {
+            return false;
+        }
+        let delivered = match sink.push(&sub.sid, msg) {
+            wire::Pushed::First => {
+                self.dirty.push(Arc::clone(sink));
+                true
+            }
+            wire::Pushed::Queued => true,
+            wire::Pushed::SlowConsumer | wire::Pushed::Closed => false,
+        };
+        if counted == Counted::Last {
+            space.unsubscribe(sub);
+        }
+        delivered
+    }
+
+    fn random(&mut self) -> u32 {
+        // xorshift: spreading load needs no better.
+        let mut x = if self.pick == 0 { 0x9e37_79b9 } else { self.pick };
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.pick = x;
+        x
+    }
+
+    /// Hands everything over: clients are flushed, shards get their batches.
+    pub fn finish(&mut self) {
+        for (sink, batch) in self.ingest.drain(..) {
+            match sink.push(batch) {
+                Pushed::Accepted => {}
+                Pushed::Pressed => self.pressed = true,
+                Pushed::Refused(batch) => self.refused.push(batch),
+            }
+        }
+        for sink in self.dirty.drain(..) {
+            sink.outbox.flush();
+            if sink.outbox.is_stalled() {
+                self.stalled.push(sink);
+            }
+        }
+    }
+
+    /// Batches that a full shard refused since the last call; their senders are owed an error.
+    pub fn take_refused(&mut self) -> Vec<IngestBatch> {
+        std::mem::take(&mut self.refused)
+    }
+
+    /// Whether the sender should pause: a shard's inbox, or a client's outbound queue, is nearly
+    /// full. Answers anew each time; cheap when nothing is wrong.
+    pub fn should_pause(&mut self) -> bool {
+        self.stalled.retain(|sink| sink.outbox.is_stalled());
+        std::mem::take(&mut self.pressed) || !self.stalled.is_empty()
+    }
+}

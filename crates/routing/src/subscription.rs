@@ -1,0 +1,128 @@
+//! One subscription and where its messages go.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::{ClientSink, ConnId, IngestKind, IngestSink, Msg, SubjectSpace};
+
+/// One subscription of an account.
+pub struct Subscription {
+    /// Subject or pattern.
+    pub pattern: Box<[u8]>,
+    /// Queue group, if any.
+    pub queue: Option<Box<[u8]>>,
+    /// The client's own id for it; empty for internal ones.
+    pub sid: Box<[u8]>,
+    /// Where messages go.
+    pub target: Target,
+    max: AtomicU64,
+    delivered: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// Where a subscription's messages go.
+pub enum Target {
+    /// A client's outbound queue.
+    Client(Arc<ClientSink>),
+    /// A stream, by way of its shard.
+    Stream(StreamTarget),
+    /// Code of the server.
+    Service(Arc<dyn Service>),
+}
+
+/// A stream as a target.
+pub struct StreamTarget {
+    /// Inbox of the shard that owns the stream.
+    pub sink: Arc<dyn IngestSink>,
+    /// The stream's place in the shard.
+    pub slot: u32,
+    /// What a message on this subject means.
+    pub kind: IngestKind,
+}
+
+/// Server code that answers messages, such as the JetStream API.
+pub trait Service: Send + Sync {
+    /// Takes one message. Called on the publisher's thread: must not block.
+    fn call(&self, space: &Arc<SubjectSpace>, msg: &Msg<'_>, from: ConnId);
+}
+
+impl Subscription {
+    /// A client's subscription.
+    pub fn client(
+        pattern: &[u8],
+        queue: Option<&[u8]>,
+        sid: &[u8],
+        sink: Arc<ClientSink>,
+    ) -> Arc<Self> {
+        Arc::new(Self::new(pattern, queue, sid, Target::Client(sink)))
+    }
+
+    /// A subscription of the server's own.
+    pub fn internal(pattern: &[u8], target: Target) -> Arc<Self> {
+        Arc::new(Self::new(pattern, None, b"", target))
+    }
+
+    fn new(pattern: &[u8], queue: Option<&[u8]>, sid: &[u8], target: Target) -> Self {
+        Subscription {
+            pattern: pattern.into(),
+            queue: queue.map(Into::into),
+            sid: sid.into(),
+            target,
+            max: AtomicU64::new(0),
+            delivered: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// The client behind it, if there is one.
+    pub fn sink(&self) -> Option<&Arc<ClientSink>> {
+        match &self.target {
+            Target::Client(sink) => Some(sink),
+            Target::Stream(_) | Target::Service(_) => None,
+        }
+    }
+
+    /// Limits it to `max` messages in all (`UNSUB sid max`); true if that many have come already.
+    pub fn limit(&self, max: u64) -> bool {
+        self.max.store(max, Ordering::Relaxed);
+        max > 0 && self.delivered.load(Ordering::Relaxed) >= max
+    }
+
+    /// The limit of [`limit`](Self::limit); 0 is none.
+    pub fn max(&self) -> u64 {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    /// Messages delivered so far.
+    pub fn delivered(&self) -> u64 {
+        self.delivered.load(Ordering::Relaxed)
+    }
+
+    /// Whether it was unsubscribed, or has had all messages it was limited to.
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts one delivery.
+    pub(crate) fn count(&self) -> Counted {
+        let nth = self.delivered.fetch_add(1, Ordering::Relaxed) + 1;
+        match self.max.load(Ordering::Relaxed) {
+            0 => Counted::More,
+            max if nth < max => Counted::More,
+            max if nth == max => Counted::Last,
+            _ => Counted::Beyond,
+        }
+    }
+}
+
+/// Where a delivery stands against the subscription's limit.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    More,
+    Last,
+    Beyond,
+}
