@@ -1,0 +1,44 @@
+//! How many API requests were handled, and how many of them failed.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use types::{API_LEVEL, ApiStats};
+
+/// Request counters of an account or a server (`server/jetstream.go` `apiTotal`, `apiErrors`).
+#[derive(Debug, Default)]
+pub struct ApiCounters {
+    total: AtomicU64,
+    errors: AtomicU64,
+    inflight: AtomicU64,
+}
+
+impl ApiCounters {
+    /// Counts a request that was taken up.
+    pub fn started(&self) {
+        self.inflight.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a request that was answered, by its outcome.
+    pub fn finished<T, E>(&self, outcome: &Result<T, E>) {
+        self.inflight.fetch_sub(1, Ordering::Relaxed);
+        self.total.fetch_add(1, Ordering::Relaxed);
+        if outcome.is_err() {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts a request that was dropped unanswered.
+    pub fn dropped(&self) {
+        self.inflight.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// The counters as INFO reports them; accounts report no `inflight`.
+    pub fn stats(&self) -> ApiStats {
+        ApiStats {
+            level: API_LEVEL,
+            total: self.total.load(Ordering::Relaxed),
+            errors: self.errors.load(Ordering::Relaxed),
+            inflight: self.inflight.load(Ordering::Relaxed),
+        }
+    }
+}
