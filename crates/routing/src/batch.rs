@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
-use subject::sublist::MatchResult;
+use subject::MatchResult;
 
 use crate::ingest::{IngestBatch, IngestSink, Pushed};
 use crate::subscription::{Counted, Subscription, Target};

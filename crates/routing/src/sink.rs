@@ -103,15 +103,14 @@ impl ClientSink {
             permits.granted(msg.reply);
         }
         let reply = (!msg.reply.is_empty()).then_some(msg.reply);
-        let pushed = if msg.headers.is_empty() || !self.headers() {
-            self.outbox
-                .write(|out| wire::encode::msg(out, msg.subject, sid, reply, msg.payload))
-        } else {
-            self.outbox.write(|out| {
-                wire::encode::hmsg(out, msg.subject, sid, reply, msg.headers, msg.payload);
-            })
-        };
-        self.outbox.count_msg(msg.headers.len() + msg.payload.len());
-        pushed
+        let headers = if self.headers() { msg.headers } else { b"" };
+        let size = headers.len() + msg.payload.len();
+        self.outbox.write_msg(size, |out| {
+            if headers.is_empty() {
+                wire::encode::msg(out, msg.subject, sid, reply, msg.payload);
+            } else {
+                wire::encode::hmsg(out, msg.subject, sid, reply, headers, msg.payload);
+            }
+        })
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use subject::sublist::{InvalidSubject, MatchResult, Stats, Sublist};
+use subject::{InvalidSubject, MatchResult, Stats, Sublist};
 
 use crate::Subscription;
 
@@ -100,8 +100,8 @@ impl SubjectSpace {
             let mut subs = self.subs.write();
             for sub in gone {
                 sub.close();
-                if let Some(sub) = subs
-                    .remove(&sub.pattern, sub.queue.as_deref(), |other| Arc::ptr_eq(other, sub))
+                if let Some(sub) =
+                    subs.remove(&sub.pattern, sub.queue.as_deref(), |other| Arc::ptr_eq(other, sub))
                 {
                     removed.push(sub);
                 }
