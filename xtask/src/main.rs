@@ -1,2 +1,49 @@
-//! xtask
-fn main() {}
+//! The project's own tool: `cargo xtask verify` is the gate, `cargo xtask bench` measures.
+
+mod bench;
+mod finding;
+mod process;
+mod progress;
+mod rules;
+mod table;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+  verify            every gate: format, rule self-test, tidy, layers, mentions, clippy, build, tests, docs
+      --crate NAME      only that crate's share
+      --only A,B        only the named gates
+      --skip A,B        every gate but these
+  bench             messages/s and server CPU per message beside nats-server (release build)
+      --reference PATH  the nats-server to compare with (default: `nats-server` on PATH, if there)
+      --no-reference    measure only jetcore
+      --server PATH     a built jetcore (default: build it)
+      --no-server       measure only the reference
+      --rows A,B        only these rows (`--rows list` names them)
+      --seconds N       length of one run (default 3)
+      --runs N          alternating runs per row, the median counts (default 3)
+      --dir PATH        where store directories go (default: the target directory)
+  help              this text
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let command = args.next();
+    let rest: Vec<String> = args.collect();
+    match command.as_deref() {
+        None | Some("help" | "--help" | "-h") => {
+            print!("{HELP}");
+            ExitCode::SUCCESS
+        }
+        Some("verify") => verify::main(rest),
+        Some("bench") => bench::main(rest),
+        Some(other) => {
+            eprintln!("xtask: unknown command `{other}`\n\n{HELP}");
+            ExitCode::from(2)
+        }
+    }
+}
