@@ -1,1 +1,27 @@
-//! store
+//! Where streams keep their messages: the contract, a store in memory, and the file store in the
+//! reference's on-disk format.
+//!
+//! Does: appends, finds, counts, removes and expires messages; recovers them after a stop, a
+//! crash or damage; keeps consumers' configuration and progress. Owns the message blocks, the
+//! per-subject index and the files of a stream's directory. It must not know who publishes or
+//! consumes, accounts' limits, the network, or the time (it is passed in). One owner calls a
+//! store; it has no locks and no threads.
+//!
+//! Entry points: [`StreamStore`], [`ConsumerStore`], [`MemStore`].
+//!
+//! Wire sources: `server/store.go`, `memstore.go`, `filestore.go`, `server/avl`, `server/thw`.
+
+mod api;
+mod filter_walk;
+mod limits;
+mod mem_store;
+mod ttl;
+
+pub use api::{
+    ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
+    OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StreamStore, Totals,
+};
+pub use mem_store::{MemConsumer, MemStore};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,321 @@
+//! The contract that every stream store keeps: memory, file, and any to come.
+
+use types::{LostStreamData, StreamConfig, Timestamp};
+
+/// A message to append.
+#[derive(Clone, Copy, Debug)]
+pub struct NewMsg<'a> {
+    /// Literal subject.
+    pub subject: &'a [u8],
+    /// Header block with its `NATS/1.0` line, or empty.
+    pub headers: &'a [u8],
+    /// Payload.
+    pub payload: &'a [u8],
+    /// When it was received.
+    pub ts: Timestamp,
+    /// Time to live in seconds; 0 is none of its own, -1 is never expires (not even by max_age).
+    pub ttl_seconds: i64,
+}
+
+/// A stored message, borrowed from the store's cache until the next call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MsgRef<'a> {
+    /// Stream sequence.
+    pub seq: u64,
+    /// When it was received.
+    pub ts: Timestamp,
+    /// Literal subject.
+    pub subject: &'a [u8],
+    /// Header block, or empty.
+    pub headers: &'a [u8],
+    /// Payload.
+    pub payload: &'a [u8],
+}
+
+/// A message that left the store, by whatever cause.
+#[derive(Clone, Copy, Debug)]
+pub struct Removed<'a> {
+    /// Stream sequence.
+    pub seq: u64,
+    /// Subject.
+    pub subject: &'a [u8],
+    /// Bytes it counted for in [`Totals::bytes`].
+    pub bytes: u64,
+}
+
+/// Told about each message that leaves the store.
+pub type OnRemoved<'f> = &'f mut dyn FnMut(Removed<'_>);
+
+/// Which subjects: none given means all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    patterns: Vec<String>,
+}
+
+impl Filter {
+    /// All subjects.
+    pub fn all() -> Self {
+        Filter::default()
+    }
+
+    /// Any of these patterns; empty, or `>` among them, is all subjects.
+    pub fn any_of<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
+        let patterns: Vec<String> = patterns.into_iter().map(Into::into).collect();
+        if patterns.iter().any(|p| p == ">") { Filter::all() } else { Filter { patterns } }
+    }
+
+    /// Whether every subject matches.
+    pub fn is_all(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// The patterns; empty is all subjects.
+    pub fn patterns(&self) -> &[String] {
+        &self.patterns
+    }
+
+    /// Whether a literal subject matches.
+    pub fn matches(&self, literal: &[u8]) -> bool {
+        self.is_all() || self.patterns.iter().any(|p| subject::matches(literal, p.as_bytes()))
+    }
+}
+
+/// Cheap figures of a stream's content; all kept up to date by every call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Messages held.
+    pub msgs: u64,
+    /// Bytes held, record overhead included.
+    pub bytes: u64,
+    /// Sequence of the first message; `last_seq + 1` when empty.
+    pub first_seq: u64,
+    /// Time of the first message; zero time when empty.
+    pub first_ts: Timestamp,
+    /// Highest sequence ever given out.
+    pub last_seq: u64,
+    /// Time of the last message ever stored.
+    pub last_ts: Timestamp,
+    /// Distinct subjects held.
+    pub num_subjects: u64,
+    /// Interior deletes: sequences between first and last that are gone.
+    pub num_deleted: u64,
+}
+
+/// How a deleted message's bytes are treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Erase {
+    /// Leave them until compaction.
+    Keep,
+    /// Overwrite them now.
+    Overwrite,
+}
+
+/// What a purge takes; all conditions hold together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Purge {
+    /// Only these subjects.
+    pub filter: Filter,
+    /// Only below this sequence; 0 is no bound.
+    pub below_seq: u64,
+    /// Keep that many of the newest that match; 0 keeps none.
+    pub keep: u64,
+}
+
+/// Why a store could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The device is full (ENOSPC, EDQUOT). Nothing of the call was applied; it may work later.
+    #[error("no space left on device")]
+    NoSpace,
+    /// With discard new: `max_msgs` reached (`server/store.go` `ErrMaxMsgs`).
+    #[error("maximum messages exceeded")]
+    MaxMsgs,
+    /// With discard new: `max_bytes` reached (`ErrMaxBytes`).
+    #[error("maximum bytes exceeded")]
+    MaxBytes,
+    /// With discard new per subject: `max_msgs_per_subject` reached (`ErrMaxMsgsPerSubject`).
+    #[error("maximum messages per subject exceeded")]
+    MaxMsgsPerSubject,
+    /// The record would be larger than the format allows (`ErrMsgTooLarge`).
+    #[error("message to large")]
+    TooLarge,
+    /// An earlier write or sync failed; the store takes no writes until it recovered.
+    #[error("store failed earlier: {0}")]
+    Poisoned(String),
+    /// The operating system refused.
+    #[error("{context}: {source}")]
+    Io {
+        /// What was being done.
+        context: String,
+        /// The refusal.
+        source: std::io::Error,
+    },
+    /// Bytes on disk are not what was written.
+    #[error("{0}")]
+    Damaged(String),
+}
+
+/// How far [`StreamStore::flush`] goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// Hand to the operating system: survives the process.
+    Written,
+    /// And sync: survives a power cut.
+    Synced,
+}
+
+/// A stream's messages. One owner (a shard) calls it; nothing here blocks but disk I/O.
+///
+/// `append` and the removing calls work on memory and a write buffer; [`flush`](Self::flush)
+/// makes them durable. An ack may be sent only after a flush that returned `Ok`. After a failed
+/// flush the appended messages since the last good one are rolled back where that is possible
+/// (the state is as after that flush), otherwise the store is poisoned.
+pub trait StreamStore: Send {
+    /// Appends under the next sequence and applies the limits: with discard old the oldest go
+    /// (told to `removed`), with discard new the message is refused and nothing changes.
+    fn append(&mut self, msg: NewMsg<'_>, removed: OnRemoved<'_>) -> Result<u64, StoreError>;
+
+    /// The message with this sequence; `None` if it is not held.
+    fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError>;
+
+    /// The first message at or after `from` whose subject matches.
+    fn next_match(&mut self, filter: &Filter, from: u64) -> Result<Option<MsgRef<'_>>, StoreError>;
+
+    /// The last message at or below `up_to` whose subject matches.
+    fn last_match(&mut self, filter: &Filter, up_to: u64)
+    -> Result<Option<MsgRef<'_>>, StoreError>;
+
+    /// Sequence of the last message on exactly this subject, without reading it; 0 if none.
+    fn last_seq_of(&mut self, subject: &[u8]) -> u64;
+
+    /// The last sequence of each subject that matches, at or below `up_to`, ascending.
+    fn last_per_subject(&mut self, filter: &Filter, up_to: u64) -> Vec<u64>;
+
+    /// Messages at or after `from` that match.
+    fn count_from(&mut self, from: u64, filter: &Filter) -> u64;
+
+    /// Messages held per subject that matches, in lexical order of subjects.
+    fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64));
+
+    /// First sequence stored at or after `ts`; `last_seq + 1` if there is none.
+    fn seq_at_time(&mut self, ts: Timestamp) -> u64;
+
+    /// Removes one message; false if it was not held.
+    fn remove(
+        &mut self,
+        seq: u64,
+        erase: Erase,
+        removed: OnRemoved<'_>,
+    ) -> Result<bool, StoreError>;
+
+    /// Removes what [`Purge`] selects; answers how many. A purge of everything keeps `last_seq`;
+    /// `below_seq` beyond the last sequence moves `first_seq` to it and `last_seq` below it.
+    fn purge(&mut self, purge: &Purge, removed: OnRemoved<'_>) -> Result<u64, StoreError>;
+
+    /// Removes what max_age and message TTLs say is due at `now`; answers when to call again.
+    fn expire(
+        &mut self,
+        now: Timestamp,
+        removed: OnRemoved<'_>,
+    ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// When [`expire`](Self::expire) is due; `None` if nothing can expire.
+    fn next_expiry(&self) -> Option<Timestamp>;
+
+    /// Cheap figures.
+    fn totals(&self) -> Totals;
+
+    /// Interior deleted sequences, ascending (at most `max`).
+    fn deleted(&self, max: usize) -> Vec<u64>;
+
+    /// Messages lost to damage, if any.
+    fn lost(&self) -> Option<LostStreamData>;
+
+    /// Bytes that this message counts for in this store.
+    fn size_of(&self, subject: usize, headers: usize, payload: usize) -> u64;
+
+    /// Applies a changed configuration (limits now, also to what is held) and stores it.
+    fn update_config(
+        &mut self,
+        config: &StreamConfig,
+        removed: OnRemoved<'_>,
+    ) -> Result<(), StoreError>;
+
+    /// Whether anything waits for [`flush`](Self::flush).
+    fn is_dirty(&self) -> bool;
+
+    /// Makes everything so far durable.
+    fn flush(&mut self, durability: Durability) -> Result<(), StoreError>;
+
+    /// Adds a consumer: stores its configuration.
+    fn create_consumer(
+        &mut self,
+        meta: &ConsumerMeta,
+    ) -> Result<Box<dyn ConsumerStore>, StoreError>;
+
+    /// Consumers found at recovery, with their stores; each only once.
+    fn take_recovered_consumers(&mut self) -> Vec<RecoveredConsumer>;
+
+    /// A clean stop: everything durable, index written, files closed.
+    fn stop(&mut self) -> Result<(), StoreError>;
+
+    /// Deletes the stream's files. The store is of no use afterwards.
+    fn delete(&mut self) -> Result<(), StoreError>;
+}
+
+/// A consumer's identity and configuration, as its `meta.inf` holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumerMeta {
+    /// Consumer name.
+    pub name: String,
+    /// Creation time.
+    pub created: Timestamp,
+    /// Configuration.
+    pub config: types::ConsumerConfig,
+}
+
+/// A consumer found on disk.
+pub struct RecoveredConsumer {
+    /// Identity and configuration.
+    pub meta: ConsumerMeta,
+    /// Progress; `None` where none was stored (or it was unreadable and reported).
+    pub state: Option<ConsumerState>,
+    /// Where it goes on storing.
+    pub store: Box<dyn ConsumerStore>,
+}
+
+/// A delivered message that is not yet acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingAck {
+    /// Stream sequence.
+    pub stream_seq: u64,
+    /// Consumer sequence of the first delivery.
+    pub consumer_seq: u64,
+    /// When it was delivered last.
+    pub delivered: Timestamp,
+}
+
+/// A consumer's progress, as `o.dat` holds it (`server/store.go` `ConsumerState`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerState {
+    /// Last delivered.
+    pub delivered: types::SequencePair,
+    /// All up to here is acknowledged.
+    pub ack_floor: types::SequencePair,
+    /// Delivered, not acknowledged; ascending by stream sequence.
+    pub pending: Vec<PendingAck>,
+    /// Redelivery counts (deliveries - 1) by stream sequence, ascending.
+    pub redelivered: Vec<(u64, u64)>,
+}
+
+/// Where one consumer keeps its configuration and progress.
+pub trait ConsumerStore: Send {
+    /// Stores the progress.
+    fn save(&mut self, state: &ConsumerState, durability: Durability) -> Result<(), StoreError>;
+
+    /// Stores a changed configuration.
+    fn update_config(&mut self, meta: &ConsumerMeta) -> Result<(), StoreError>;
+
+    /// Deletes the consumer's files.
+    fn delete(&mut self) -> Result<(), StoreError>;
+}
