@@ -199,6 +199,12 @@ impl<T> Sublist<T> {
         self.len == 0
     }
 
+    /// Whether all memory of removed patterns was given back.
+    #[cfg(test)]
+    pub(crate) fn holds_nothing(&self) -> bool {
+        self.literals.is_empty() && self.wildcards.is_empty()
+    }
+
     /// Counters for monitoring.
     #[must_use]
     pub fn stats(&self) -> Stats {
