@@ -1,0 +1,6 @@
+//! Whole-server tests: the real binary on loopback.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod crash;
+mod jetstream;
+mod protocol;

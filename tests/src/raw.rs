@@ -1,0 +1,145 @@
+//! A client of raw bytes, for the protocol's edges.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+use crate::{DEADLINE, Node};
+
+/// A TCP connection that sends and expects exact bytes.
+pub struct Raw {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// The server's INFO.
+    pub info: serde_json::Value,
+}
+
+impl Raw {
+    /// Connects and reads INFO.
+    pub fn connect(node: &Node) -> Self {
+        Raw::connect_port(node.port())
+    }
+
+    pub fn connect_port(port: u16) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut raw = Raw { stream, buffer: Vec::new(), info: serde_json::Value::Null };
+        let line = raw.line();
+        let json = line.strip_prefix("INFO ").unwrap_or_else(|| panic!("no INFO but {line:?}"));
+        raw.info = serde_json::from_str(json).unwrap();
+        raw
+    }
+
+    /// Connects with quiet options and waits until the server has taken them.
+    pub fn client(node: &Node) -> Self {
+        let mut raw = Raw::connect(node);
+        raw.send("CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n");
+        raw.sync();
+        raw
+    }
+
+    pub fn send(&mut self, text: impl AsRef<[u8]>) {
+        self.stream.write_all(text.as_ref()).unwrap();
+    }
+
+    /// Sends bytes that the server may refuse by closing the connection.
+    pub fn try_send(&mut self, text: impl AsRef<[u8]>) {
+        let _refused = self.stream.write_all(text.as_ref());
+    }
+
+    /// PING, and everything before its PONG but INFO.
+    pub fn sync(&mut self) -> Vec<String> {
+        self.send("PING\r\n");
+        let mut lines = Vec::new();
+        loop {
+            match self.line() {
+                line if line == "PONG" => return lines,
+                line if line.starts_with("INFO ") => {}
+                line => lines.push(line),
+            }
+        }
+    }
+
+    /// One line, without its end.
+    pub fn line(&mut self) -> String {
+        loop {
+            if let Some(at) = self.buffer.windows(2).position(|w| w == b"\r\n") {
+                let line: Vec<u8> = self.buffer.drain(..at + 2).take(at).collect();
+                return String::from_utf8(line).unwrap();
+            }
+            assert!(
+                self.fill(),
+                "closed; what came before: {:?}",
+                String::from_utf8_lossy(&self.buffer)
+            );
+        }
+    }
+
+    /// The next bytes must be exactly these.
+    #[track_caller]
+    pub fn expect(&mut self, text: &str) {
+        while self.buffer.len() < text.len() && self.fill() {}
+        let got = String::from_utf8_lossy(&self.buffer).into_owned();
+        assert!(got.starts_with(text), "expected {text:?}, got {got:?}");
+        self.buffer.drain(..text.len());
+    }
+
+    /// Everything up to the end of the connection.
+    pub fn rest(&mut self) -> String {
+        while self.fill() {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
+    fn fill(&mut self) -> bool {
+        let mut chunk = [0; 65536];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => false,
+            Ok(n) => {
+                self.buffer.extend_from_slice(&chunk[..n]);
+                true
+            }
+            Err(e) if matches!(e.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                false
+            }
+            Err(e) => panic!("{e}; what came before: {:?}", String::from_utf8_lossy(&self.buffer)),
+        }
+    }
+
+    /// A request with one reply: headers and payload.
+    pub fn request(&mut self, subject: &str, payload: &str) -> (String, String) {
+        self.send(format!(
+            "SUB _R.1 1\r\nPUB {subject} _R.1 {}\r\n{payload}\r\nUNSUB 1 1\r\n",
+            payload.len()
+        ));
+        self.message()
+    }
+
+    /// The reply to a request, as JSON.
+    pub fn api(&mut self, subject: &str, payload: &str) -> serde_json::Value {
+        let (_, body) = self.request(subject, payload);
+        serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e} in {body:?}"))
+    }
+
+    /// The next MSG or HMSG: headers and payload.
+    pub fn message(&mut self) -> (String, String) {
+        let line = loop {
+            let line = self.line();
+            if !line.starts_with("INFO ") && line != "PONG" {
+                break line;
+            }
+        };
+        let words: Vec<_> = line.split(' ').collect();
+        let sizes = |n: usize| words[words.len() - n].parse::<usize>().unwrap();
+        let (headers, total) = match words[0] {
+            "MSG" => (0, sizes(1)),
+            "HMSG" => (sizes(2), sizes(1)),
+            other => panic!("no message but {other:?} in {line:?}"),
+        };
+        while self.buffer.len() < total + 2 {
+            assert!(self.fill(), "closed within a message");
+        }
+        let body: Vec<u8> = self.buffer.drain(..total + 2).take(total).collect();
+        let text = String::from_utf8(body).unwrap();
+        (text[..headers].to_owned(), text[headers..].to_owned())
+    }
+}
