@@ -82,35 +82,3 @@ fn parent_of(pid: u32) -> Option<u32> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace().nth(1)?.parse().ok()
 }
-
-#[cfg(test)]
-mod tests {
-    use std::process::Command;
-    use std::time::Duration;
-
-    use super::{Ended, run_lines};
-
-    #[test]
-    fn lines_of_both_streams_arrive_in_order() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "echo a; echo b >&2; echo c; exit 3"]);
-        let mut seen = Vec::new();
-        let ended = run_lines(command, Duration::from_secs(30), |line| seen.push(line.to_owned()))
-            .expect("sh runs");
-        assert_eq!(seen, ["a", "b", "c"]);
-        assert!(matches!(ended, Ended::Exited(status) if status.code() == Some(3)));
-    }
-
-    #[test]
-    fn a_silent_command_is_killed_with_its_children() {
-        let mut command = Command::new("sh");
-        command.args(["-c", "sleep 1000 & echo $!; wait"]);
-        let mut child = String::new();
-        let ended = run_lines(command, Duration::from_millis(300), |line| child = line.to_owned())
-            .expect("sh runs");
-        assert!(matches!(ended, Ended::Silent));
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        let alive = state.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim().starts_with('Z'));
-        assert!(!alive, "the sleeping grandchild {child} was left behind: {state}");
-    }
-}

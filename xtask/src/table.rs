@@ -57,23 +57,3 @@ pub(crate) fn thousands(number: u64) -> String {
     }
     out
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{Align, render, thousands};
-
-    #[test]
-    fn thousands_are_grouped_from_the_right() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_000), "1,000");
-        assert_eq!(thousands(12_345_678), "12,345,678");
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_their_widest_cell() {
-        let rows = vec![vec!["a".to_owned(), "12".to_owned()], vec!["long".into(), "3".into()]];
-        let text = render(&[("n", Align::Left), ("v", Align::Right)], &rows);
-        assert_eq!(text, "n      v\n----  --\na     12\nlong   3\n");
-    }
-}

@@ -1,4 +1,7 @@
-//! `// tidy: allow RULE: reason` takes one finding back, on its own line or the lines below it.
+//! Comments that take findings back, with a reason.
+//!
+//! `// tidy: allow RULE: reason` speaks for its own line, or for the first line of code below it;
+//! `// tidy: allow-file RULE: reason` for the whole file.
 
 use super::{RULES, Source};
 use crate::finding::Finding;
@@ -6,24 +9,29 @@ use crate::finding::Finding;
 /// Name of the rule about allow comments themselves.
 pub(crate) const ALLOW: &str = "allow-comment";
 
-struct Allow<'a> {
-    /// Line of the comment.
-    line: usize,
-    /// The first line below it that is no comment; the same line when code stands before it.
-    code_line: usize,
-    rule: &'a str,
+/// Lines that one comment speaks for.
+#[derive(Clone, Copy)]
+enum Reach {
+    File,
+    /// The comment's line, and the first below it that is no comment (the same line when code
+    /// stands before the comment).
+    Lines(usize, usize),
 }
 
 /// Removes findings that a comment allows; adds findings about comments that are wrong or idle.
 pub(crate) fn apply_allows(source: &Source, mut findings: Vec<Finding>) -> Vec<Finding> {
     let mut extra = Vec::new();
     for number in 1..=source.lines.len() {
-        let Some((before, comment)) = source.line(number).split_once("// tidy: allow ") else {
+        let Some((before, comment)) = source.line(number).split_once("// tidy: allow") else {
             continue;
         };
-        if before.contains('"') || before.contains("//") {
-            continue; // it is quoted, in a string or in another comment
+        if before.contains(['"', '`']) || before.contains("//") {
+            continue; // it is quoted, in a text or in another comment
         }
+        let (reach, comment) = match comment.strip_prefix("-file ") {
+            Some(rest) => (Reach::File, rest),
+            None => (Reach::Lines(number, code_line(source, number, before)), comment.trim_start()),
+        };
         let (rule, reason) = comment.split_once(':').unwrap_or((comment, ""));
         let rule = rule.trim();
         if !RULES.iter().any(|known| known.name == rule) {
@@ -34,10 +42,14 @@ pub(crate) fn apply_allows(source: &Source, mut findings: Vec<Finding>) -> Vec<F
             extra.push(source.finding(number, ALLOW, "give a reason: `allow RULE: reason`"));
             continue;
         }
-        let allow = Allow { line: number, code_line: code_line(source, number, before), rule };
         let count = findings.len();
-        findings
-            .retain(|f| !(f.rule == allow.rule && [allow.line, allow.code_line].contains(&f.line)));
+        findings.retain(|finding| {
+            let reached = match reach {
+                Reach::File => true,
+                Reach::Lines(own, code) => [own, code].contains(&finding.line),
+            };
+            finding.rule != rule || !reached
+        });
         if findings.len() == count {
             extra.push(source.finding(number, ALLOW, "it allows nothing: remove it"));
         }
