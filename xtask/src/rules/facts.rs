@@ -52,6 +52,9 @@ pub(crate) enum CallKind {
     Function,
     /// `value.name(..)`.
     Method,
+    /// `variable.expect(..);` as a whole statement: not that of an `Option`, whose value would be
+    /// used, but a helper that demands something.
+    Demand,
 }
 
 /// One function with a body.
@@ -350,6 +353,17 @@ impl<'ast> Visit<'ast> for Collector {
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.facts.paths.push((path.span().start().line, joined(path)));
         visit::visit_path(self, path);
+    }
+
+    fn visit_stmt(&mut self, statement: &'ast syn::Stmt) {
+        if let syn::Stmt::Expr(syn::Expr::MethodCall(call), Some(_)) = statement
+            && call.method == "expect"
+            && matches!(call.receiver.as_ref(), syn::Expr::Path(_))
+        {
+            let line = call.method.span().start().line;
+            self.facts.calls.push(Call { name: "expect".to_owned(), kind: CallKind::Demand, line });
+        }
+        visit::visit_stmt(self, statement);
     }
 
     fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {

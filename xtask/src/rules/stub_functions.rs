@@ -68,7 +68,8 @@ fn findings(
 /// Whether a plain comment stands in the body or directly above the function.
 fn is_explained(source: &Source, function: &Function) -> bool {
     let is_plain = |line: &str| {
-        line.contains("// ") && !line.trim_start().starts_with("///") || line.contains("/* ")
+        let is_doc = line.trim_start().starts_with("///");
+        !is_doc && (line.contains("// ") || line.contains("/* "))
     };
     (function.body_line..=function.end_line).any(|line| is_plain(source.line(line)))
         || is_plain(source.line(function.head_line.saturating_sub(1)))

@@ -25,8 +25,8 @@ pub(crate) fn ignored_tests(source: &Source, _settings: &Settings) -> Vec<Findin
 
 /// Tests in which nothing is asserted, neither directly nor by a helper.
 ///
-/// A helper counts when its name starts with `assert_`, `check_` or `expect_`, or when it is
-/// written in the same file and asserts.
+/// A helper counts when its name starts with `assert_`, `check_` or `expect_`, when it is written
+/// in the same file and asserts, and when it is called as `variable.expect(..);`.
 pub(crate) fn tests_without_assertion(source: &Source, _settings: &Settings) -> Vec<Finding> {
     let helpers = asserting_helpers(source);
     let hollow = source.facts.functions.iter().filter(|function| {
@@ -75,7 +75,8 @@ fn asserts(source: &Source, function: &Function, helpers: &BTreeSet<String>) -> 
             let checks = ["assert_", "check_", "expect_"].iter().any(|p| name.starts_with(p));
             let helps = helpers.contains(name) && name != function.name;
             let bare_check = name == "check" && call.kind == CallKind::Function;
-            (checks || helps || bare_check) && inside(call.line)
+            let demands = call.kind == CallKind::Demand;
+            (checks || helps || bare_check || demands) && inside(call.line)
         })
 }
 
