@@ -1,7 +1,7 @@
 //! Durations as Go prints them (`time.Duration.String`).
 
 /// `1m30s`, `100ms`, `0s`: the notation of the reference's messages.
-pub fn go_duration(ns: i64) -> String {
+pub(crate) fn go_duration(ns: i64) -> String {
     let sign = if ns < 0 { "-" } else { "" };
     let abs = ns.unsigned_abs();
     if abs == 0 {

@@ -1,0 +1,500 @@
+//! Users, passwords, tokens and permissions.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::deferred::not_supported;
+use super::error::ConfigIssue;
+use super::reader::{
+    Findings, Key, each_key, each_key_saying, flag, integer, issue, map, optional_text, text, texts,
+};
+use crate::conf::{Map, Node, Value};
+use crate::duration::parse_nanos;
+use crate::quote::quoted;
+
+/// Who may connect.
+///
+/// Wire source: `parseAuthorization` in `server/opts.go`.
+#[derive(Clone, PartialEq)]
+pub struct AuthOptions {
+    /// The only user, when there is one name for everybody.
+    pub user: Option<String>,
+    /// That user's password, plain or as a bcrypt hash (`$2a$...`).
+    pub password: Option<String>,
+    /// The token everybody must present.
+    pub token: Option<String>,
+    /// Time a client has to authenticate.
+    pub timeout: Duration,
+    /// All users: of the authorization block (no account: they belong to `$G`) and of accounts.
+    pub users: Vec<User>,
+    /// A `users` array was given, even an empty one: then clients must authenticate.
+    pub users_defined: bool,
+    /// An `authorization` block was given.
+    pub block_defined: bool,
+    /// User that a client without credentials becomes.
+    pub no_auth_user: Option<String>,
+    /// The names in `users`.
+    usernames: HashSet<String>,
+}
+
+/// One user.
+#[derive(Clone, PartialEq)]
+pub struct User {
+    /// Name, unique over all accounts.
+    pub username: String,
+    /// Password, plain or bcrypt; empty when none was given.
+    pub password: String,
+    /// What the user may do; `None` is everything.
+    pub permissions: Option<Arc<Permissions>>,
+    /// Account that defines the user; `None` is the global account.
+    pub account: Option<String>,
+    /// Kinds of connection the user may use; empty is all.
+    pub allowed_connection_types: BTreeSet<ConnectionType>,
+}
+
+/// Kinds of connection a user can be restricted to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConnectionType {
+    /// A plain client (`STANDARD`).
+    Standard,
+    /// A WebSocket client.
+    Websocket,
+    /// A leaf node.
+    Leafnode,
+    /// A leaf node over WebSocket.
+    LeafnodeWs,
+    /// An MQTT client.
+    Mqtt,
+    /// An MQTT client over WebSocket.
+    MqttWs,
+    /// A client inside the server's process.
+    InProcess,
+}
+
+/// What a user may publish and subscribe to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Permissions {
+    /// Publishing; `None` is no restriction.
+    pub publish: Option<SubjectPermission>,
+    /// Subscribing; `None` is no restriction. Subjects may carry a queue group after a space.
+    pub subscribe: Option<SubjectPermission>,
+    /// Publishing to the reply subjects of received messages.
+    pub allow_responses: Option<AllowResponses>,
+}
+
+/// Subjects that are allowed and denied; denial wins.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubjectPermission {
+    /// Allowed subjects; `None` allows every subject, `Some` of nothing allows none.
+    pub allow: Option<Vec<String>>,
+    /// Denied subjects.
+    pub deny: Vec<String>,
+}
+
+/// Permission to answer requests (`allow_responses`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AllowResponses {
+    /// Most answers for one request; `None` is no limit.
+    pub max: Option<u32>,
+    /// Time after which the permission ends; `None` never.
+    pub expires: Option<Duration>,
+}
+
+impl Default for AllowResponses {
+    fn default() -> Self {
+        AllowResponses { max: Some(1), expires: Some(Duration::from_secs(120)) }
+    }
+}
+
+impl Default for AuthOptions {
+    fn default() -> Self {
+        AuthOptions {
+            user: None,
+            password: None,
+            token: None,
+            timeout: Duration::from_secs(2),
+            users: Vec::new(),
+            users_defined: false,
+            block_defined: false,
+            no_auth_user: None,
+            usernames: HashSet::new(),
+        }
+    }
+}
+
+impl std::fmt::Debug for AuthOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AuthOptions")
+            .field("user", &self.user)
+            .field("timeout", &self.timeout)
+            .field("users", &self.users)
+            .field("no_auth_user", &self.no_auth_user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User")
+            .field("username", &self.username)
+            .field("account", &self.account)
+            .field("permissions", &self.permissions)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Longest authentication time that earns no warning, seconds.
+const LONG_TIMEOUT: f64 = 60.0;
+
+/// Reads the `authorization` block of the top level.
+pub(super) fn parse_authorization(
+    node: &Node,
+    auth: &mut AuthOptions,
+    findings: &mut Findings,
+) -> Result<(), ConfigIssue> {
+    let block = map(node)?;
+    let mut users = None;
+    let mut default_permissions = None;
+    auth.block_defined = true;
+    let errors_before = findings.errors.len();
+    each_key(block, findings, |key, raw, node, findings| {
+        match key {
+            "user" | "username" => auth.user = optional_text(node)?,
+            "pass" | "password" => auth.password = optional_text(node)?,
+            "token" => auth.token = optional_text(node)?,
+            "timeout" => auth.timeout = timeout(node, raw, findings)?,
+            "users" => users = Some(parse_users(node, findings)?),
+            "default_permission" | "default_permissions" | "permissions" => {
+                default_permissions = Some(Arc::new(parse_permissions(node, findings)?));
+            }
+            "auth_callout" | "auth_hook" => return issue(node, not_supported(raw)),
+            "proxy_required" if flag(node)? => return issue(node, not_supported(raw)),
+            "proxy_required" => {}
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    });
+    if findings.errors.len() > errors_before {
+        return Ok(());
+    }
+    if (auth.user.is_some() || auth.password.is_some()) && auth.token.is_some() {
+        return issue(node, "Cannot have a user/pass and token");
+    }
+    if users.is_some() || !auth.users.is_empty() {
+        if auth.user.is_some() {
+            return issue(node, "Can not have a single user/pass and a users array");
+        }
+        if auth.token.is_some() {
+            return issue(node, "Can not have a token and a users array");
+        }
+    }
+    let Some(mut users) = users else { return Ok(()) };
+    auth.users_defined = true;
+    apply_default_permissions(&mut users, default_permissions.as_ref());
+    for user in users {
+        auth.add_user(node, user)?;
+    }
+    Ok(())
+}
+
+impl AuthOptions {
+    /// Adds a user; names are unique over all accounts.
+    pub(super) fn add_user(&mut self, at: &Node, user: User) -> Result<(), ConfigIssue> {
+        if !self.usernames.insert(user.username.clone()) {
+            return issue(at, format!("Duplicate user {} detected", quoted(&user.username)));
+        }
+        self.users.push(user);
+        Ok(())
+    }
+}
+
+/// Gives users without permissions those of their block.
+pub(super) fn apply_default_permissions(users: &mut [User], default: Option<&Arc<Permissions>>) {
+    for user in users.iter_mut().filter(|user| user.permissions.is_none()) {
+        user.permissions = default.cloned();
+    }
+}
+
+fn timeout(node: &Node, key: &str, findings: &mut Findings) -> Result<Duration, ConfigIssue> {
+    let seconds = match &node.value {
+        Value::Int(seconds) => *seconds as f64,
+        Value::Float(seconds) => *seconds,
+        Value::Str(text) => match parse_nanos(text) {
+            Ok(nanos) => nanos as f64 / 1e9,
+            Err(error) => {
+                return issue(
+                    node,
+                    format!("error parsing authorization config, 'timeout' {error}"),
+                );
+            }
+        },
+        _ => return issue(node, "error parsing authorization config, 'timeout' wrong type"),
+    };
+    if seconds > LONG_TIMEOUT {
+        let text = format!(
+            "timeout of {} ({seconds:.6} seconds) is high, consider keeping it under 60 seconds. \
+             possibly caused by unquoted duration; use '1m' instead of 1m, for example",
+            node.value
+        );
+        findings.warn_use(node, key, &text);
+    }
+    if seconds == 0.0 {
+        return Ok(AuthOptions::default().timeout);
+    }
+    Duration::try_from_secs_f64(seconds)
+        .or_else(|_| issue(node, "error parsing authorization config, 'timeout' is out of range"))
+}
+
+/// Reads a `users` array.
+pub(super) fn parse_users(node: &Node, findings: &mut Findings) -> Result<Vec<User>, ConfigIssue> {
+    let Value::Array(items) = &node.value else {
+        return issue(node, format!("Expected users field to be an array, got {}", node.value));
+    };
+    let mut users = Vec::with_capacity(items.len());
+    for item in items.iter() {
+        let Value::Map(entry) = &item.value else {
+            let text = format!("Expected user entry to be a map/struct, got {}", item.value);
+            findings.error(item, text);
+            continue;
+        };
+        let errors_before = findings.errors.len();
+        let user = parse_user(entry, findings);
+        if findings.errors.len() > errors_before {
+            continue;
+        }
+        if user.username.is_empty() {
+            return issue(item, "User entry requires a user");
+        }
+        users.push(user);
+    }
+    Ok(users)
+}
+
+fn parse_user(entry: &Map, findings: &mut Findings) -> User {
+    let mut user = User {
+        username: String::new(),
+        password: String::new(),
+        permissions: None,
+        account: None,
+        allowed_connection_types: BTreeSet::new(),
+    };
+    each_key(entry, findings, |key, raw, node, findings| {
+        match key {
+            "nkey" => {
+                if !is_public_key(&text(node)?, nkeys::KeyPairType::User) {
+                    return issue(node, "Not a valid public nkey for a user");
+                }
+                return issue(node, not_supported(raw));
+            }
+            "user" | "username" => user.username = text(node)?,
+            "pass" | "password" => user.password = text(node)?,
+            "permission" | "permissions" | "authorization" => {
+                user.permissions = Some(Arc::new(parse_permissions(node, findings)?));
+            }
+            "allowed_connection_types" | "connection_types" | "clients" => {
+                user.allowed_connection_types = connection_types(node, findings)?;
+            }
+            "proxy_required" if flag(node)? => return issue(node, not_supported(raw)),
+            "proxy_required" => {}
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    });
+    user
+}
+
+/// Whether a text is a public key of this kind.
+pub(super) fn is_public_key(text: &str, kind: nkeys::KeyPairType) -> bool {
+    nkeys::KeyPair::from_public_key(text).is_ok_and(|key| key.key_pair_type() == kind)
+}
+
+fn connection_types(
+    node: &Node,
+    findings: &mut Findings,
+) -> Result<BTreeSet<ConnectionType>, ConfigIssue> {
+    let mut known = BTreeSet::new();
+    let mut unknown = Vec::new();
+    for name in texts(node, "allowed connection types", findings)? {
+        let name = name.to_uppercase();
+        known.insert(match name.as_str() {
+            "STANDARD" => ConnectionType::Standard,
+            "WEBSOCKET" => ConnectionType::Websocket,
+            "LEAFNODE" => ConnectionType::Leafnode,
+            "LEAFNODE_WS" => ConnectionType::LeafnodeWs,
+            "MQTT" => ConnectionType::Mqtt,
+            "MQTT_WS" => ConnectionType::MqttWs,
+            "IN_PROCESS" => ConnectionType::InProcess,
+            _ => {
+                unknown.push(quoted(&name));
+                continue;
+            }
+        });
+    }
+    if unknown.is_empty() {
+        Ok(known)
+    } else {
+        issue(node, format!("invalid connection types [{}]", unknown.join(" ")))
+    }
+}
+
+/// Reads a permissions block.
+pub(super) fn parse_permissions(
+    node: &Node,
+    findings: &mut Findings,
+) -> Result<Permissions, ConfigIssue> {
+    let Value::Map(block) = &node.value else {
+        let text = format!("Expected permissions to be a map/struct, got {}", node.value);
+        return issue(node, text);
+    };
+    let mut permissions = Permissions::default();
+    each_key_saying(block, findings, unknown_permission, |key, _, node, findings| {
+        match key {
+            "pub" | "publish" | "import" => {
+                permissions.publish = subject_permission(node, findings)?;
+            }
+            "sub" | "subscribe" | "export" => {
+                permissions.subscribe = subject_permission(node, findings)?;
+            }
+            "publish_allow_responses" | "allow_responses" => {
+                permissions.allow_responses = allow_responses(node, findings)?;
+            }
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    });
+    // Who may answer, but has no list of subjects, may publish nothing but answers.
+    if permissions.allow_responses.is_some() {
+        permissions.publish.get_or_insert_default().allow.get_or_insert_default();
+    }
+    Ok(permissions)
+}
+
+fn unknown_permission(key: &str) -> String {
+    format!("Unknown field {} parsing permissions", quoted(key))
+}
+
+/// Reads subjects that are allowed, or a block with `allow` and `deny`.
+fn subject_permission(
+    node: &Node,
+    findings: &mut Findings,
+) -> Result<Option<SubjectPermission>, ConfigIssue> {
+    let Value::Map(block) = &node.value else {
+        let subjects = permission_subjects(node)?;
+        return Ok(Some(SubjectPermission { allow: any(subjects), deny: Vec::new() }));
+    };
+    if block.is_empty() {
+        return Ok(None);
+    }
+    let unknown = |key: &str| {
+        format!(
+            "Unknown field name {} parsing subject permissions, only 'allow' or 'deny' are \
+             permitted",
+            quoted(key)
+        )
+    };
+    let mut permission = SubjectPermission::default();
+    each_key_saying(block, findings, unknown, |key, _, node, _| {
+        match key {
+            "allow" => permission.allow = any(permission_subjects(node)?),
+            "deny" => permission.deny = permission_subjects(node)?,
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    });
+    Ok(Some(permission))
+}
+
+/// An empty list of allowed subjects restricts nothing, as in the reference.
+fn any(subjects: Vec<String>) -> Option<Vec<String>> {
+    Some(subjects).filter(|subjects| !subjects.is_empty())
+}
+
+fn permission_subjects(node: &Node) -> Result<Vec<String>, ConfigIssue> {
+    let subjects = match &node.value {
+        Value::Str(subject) => vec![subject.to_string()],
+        Value::Array(items) => {
+            let mut subjects = Vec::with_capacity(items.len());
+            for item in items.iter() {
+                match &item.value {
+                    Value::Str(subject) => subjects.push(subject.to_string()),
+                    _ => {
+                        return issue(
+                            item,
+                            "Subject in permissions array cannot be cast to string",
+                        );
+                    }
+                }
+            }
+            subjects
+        }
+        other => {
+            return issue(
+                node,
+                format!(
+                    "Expected subject permissions to be a subject, or array of subjects, got {}",
+                    other.type_name()
+                ),
+            );
+        }
+    };
+    for subject in &subjects {
+        if let Some(wrong) = invalid_subject(subject) {
+            return issue(node, format!("subject {} is not a valid subject", quoted(wrong)));
+        }
+    }
+    Ok(subjects)
+}
+
+/// The part of a permission subject that is wrong. A queue group may follow the subject.
+fn invalid_subject(text: &str) -> Option<&str> {
+    let valid = |subject: &str| subject::is_valid_pattern(subject.as_bytes());
+    if valid(text) {
+        return None;
+    }
+    let mut words = text.split_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(subject), Some(_queue), None) if valid(subject) => None,
+        (Some(subject), Some(_queue), None) => Some(subject),
+        _ => Some(text),
+    }
+}
+
+fn allow_responses(
+    node: &Node,
+    findings: &mut Findings,
+) -> Result<Option<AllowResponses>, ConfigIssue> {
+    let block = match &node.value {
+        Value::Bool(true) => return Ok(Some(AllowResponses::default())),
+        Value::Bool(false) => return Ok(None),
+        Value::Map(block) => block,
+        _ => {
+            return issue(node, "error parsing response permissions, expected a boolean or a map");
+        }
+    };
+    let mut responses = AllowResponses::default();
+    each_key_saying(block, findings, unknown_permission, |key, _, node, _| {
+        match key {
+            "max" | "max_msgs" | "max_messages" | "max_responses" => match integer(node)? {
+                0 => {}
+                number if number < 0 => responses.max = None,
+                number => responses.max = Some(u32::try_from(number).unwrap_or(u32::MAX)),
+            },
+            "expires" | "expiration" | "ttl" => {
+                let Value::Str(text) = &node.value else {
+                    return issue(node, "error parsing expires, not a duration string");
+                };
+                match parse_nanos(text) {
+                    Ok(0) => {}
+                    Ok(nanos) => {
+                        responses.expires = u64::try_from(nanos).ok().map(Duration::from_nanos);
+                    }
+                    Err(error) => return issue(node, format!("error parsing expires: {error}")),
+                }
+            }
+            _ => return Ok(Key::Unknown),
+        }
+        Ok(Key::Known)
+    });
+    Ok(Some(responses))
+}
