@@ -46,6 +46,15 @@ struct Cached {
     matches: Matches,
 }
 
+/// A message on its way to its receivers.
+#[derive(Clone, Copy)]
+struct Out<'a> {
+    msg: &'a Msg<'a>,
+    /// The subject that clients see.
+    shown: &'a [u8],
+    from: ConnId,
+}
+
 /// Whether a subject is worth remembering.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Recurs {
@@ -103,17 +112,30 @@ impl RouteBatch {
 
     /// Queues a message for everyone who subscribes; answers how many got it.
     pub fn publish(&mut self, space: &Arc<SubjectSpace>, msg: &Msg<'_>, from: ConnId) -> usize {
+        self.publish_shown(space, msg, msg.subject, from)
+    }
+
+    /// As [`publish`](Self::publish), but clients see `shown` as the subject: a consumer delivers
+    /// to its own subject, with the stored one in the message (`server/client.go` `c.pa.deliver`).
+    pub fn publish_shown(
+        &mut self,
+        space: &Arc<SubjectSpace>,
+        msg: &Msg<'_>,
+        shown: &[u8],
+        from: ConnId,
+    ) -> usize {
+        let out = Out { msg, shown, from };
         if recurs(msg.subject) == Recurs::Unlikely {
             let mut matches = std::mem::take(&mut self.scratch);
             matches.clear();
             space.match_into(msg.subject, &mut matches);
-            let count = self.deliver_all(space, &matches, msg, from);
+            let count = self.deliver_all(space, &matches, out);
             matches.clear();
             self.scratch = matches;
             count
         } else {
             let cached = self.cache.get(space, msg.subject);
-            self.deliver_all(space, &cached.matches, msg, from)
+            self.deliver_all(space, &cached.matches, out)
         }
     }
 
@@ -132,7 +154,7 @@ impl RouteBatch {
         let own = all.filter(|sub| sub.sink().is_some_and(|sink| Arc::ptr_eq(sink, to)));
         let mut delivered = false;
         for sub in own {
-            delivered = self.deliver(space, sub, msg, 0);
+            delivered = self.deliver(space, sub, Out { msg, shown: msg.subject, from: 0 });
             if delivered {
                 break;
             }
@@ -147,16 +169,10 @@ impl RouteBatch {
         self.dirty.push(Arc::clone(sink));
     }
 
-    fn deliver_all(
-        &mut self,
-        space: &Arc<SubjectSpace>,
-        matches: &Matches,
-        msg: &Msg<'_>,
-        from: ConnId,
-    ) -> usize {
+    fn deliver_all(&mut self, space: &Arc<SubjectSpace>, matches: &Matches, out: Out<'_>) -> usize {
         let mut count = 0;
         for sub in &matches.plain {
-            count += usize::from(self.deliver(space, sub, msg, from));
+            count += usize::from(self.deliver(space, sub, out));
         }
         for group in &matches.queues {
             // A random start, then whoever takes it: members that are closing refuse.
@@ -164,7 +180,7 @@ impl RouteBatch {
             let start = self.random() as usize % members.max(1);
             let order = group.subs.iter().cycle().skip(start).take(members);
             for sub in order {
-                if self.deliver(space, sub, msg, from) {
+                if self.deliver(space, sub, out) {
                     count += 1;
                     break;
                 }
@@ -177,11 +193,11 @@ impl RouteBatch {
         &mut self,
         space: &Arc<SubjectSpace>,
         sub: &Arc<Subscription>,
-        msg: &Msg<'_>,
-        from: ConnId,
+        out: Out<'_>,
     ) -> bool {
+        let Out { msg, from, .. } = out;
         match &sub.target {
-            Target::Client(sink) => self.deliver_client(space, sub, sink, msg, from),
+            Target::Client(sink) => self.deliver_client(space, sub, sink, out),
             Target::Stream(target) => {
                 let id = target.sink.inbox_id();
                 let at = match self.ingest.iter().position(|(sink, _)| sink.inbox_id() == id) {
@@ -208,17 +224,16 @@ impl RouteBatch {
         space: &Arc<SubjectSpace>,
         sub: &Arc<Subscription>,
         sink: &Arc<ClientSink>,
-        msg: &Msg<'_>,
-        from: ConnId,
+        out: Out<'_>,
     ) -> bool {
-        if sub.is_closed() || !sink.accepts(msg.subject, from) {
+        if sub.is_closed() || !sink.accepts(out.msg.subject, out.from) {
             return false;
         }
         let counted = sub.count();
         if counted == Counted::Beyond {
             return false;
         }
-        let delivered = match sink.push(&sub.sid, msg) {
+        let delivered = match sink.push(&sub.sid, out.msg, out.shown) {
             wire::Pushed::First => {
                 self.dirty.push(Arc::clone(sink));
                 true

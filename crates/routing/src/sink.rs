@@ -95,8 +95,8 @@ impl ClientSink {
         }
     }
 
-    /// Queues one MSG or HMSG.
-    pub(crate) fn push(&self, sid: &[u8], msg: &Msg<'_>) -> wire::Pushed {
+    /// Queues one MSG or HMSG with `shown` as its subject.
+    pub(crate) fn push(&self, sid: &[u8], msg: &Msg<'_>, shown: &[u8]) -> wire::Pushed {
         if !msg.reply.is_empty()
             && let Some(permits) = &*self.replies.load()
         {
@@ -107,9 +107,9 @@ impl ClientSink {
         let size = headers.len() + msg.payload.len();
         self.outbox.write_msg(size, |out| {
             if headers.is_empty() {
-                wire::encode::msg(out, msg.subject, sid, reply, msg.payload);
+                wire::encode::msg(out, shown, sid, reply, msg.payload);
             } else {
-                wire::encode::hmsg(out, msg.subject, sid, reply, headers, msg.payload);
+                wire::encode::hmsg(out, shown, sid, reply, headers, msg.payload);
             }
         })
     }

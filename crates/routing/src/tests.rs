@@ -274,3 +274,17 @@ fn a_service_is_called_at_once() {
     assert_eq!(RouteBatch::new().publish(&space, &msg("svc.x", "", ""), 5), 1);
     assert_eq!(service.0.load(Ordering::Relaxed), 1);
 }
+
+#[test]
+fn a_shown_subject_is_what_clients_see_and_not_what_routes() {
+    let space = SubjectSpace::new("A");
+    let (one, two) = (Client::new(1), Client::new(2));
+    one.subscribe(&space, "deliver.here", None, "1");
+    two.subscribe(&space, "orders.*", None, "2");
+    let mut batch = RouteBatch::new();
+    let count = batch.publish_shown(&space, &msg("deliver.here", "ack", "x"), b"orders.1", 0);
+    batch.finish();
+    assert_eq!(count, 1);
+    assert_eq!(one.text(), "MSG orders.1 1 ack 1\r\nx\r\n");
+    assert_eq!(two.text(), "");
+}
