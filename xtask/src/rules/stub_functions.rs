@@ -56,7 +56,7 @@ fn findings(
         is_stub(function)
             && !function.is_test
             && !source.in_test(function.line)
-            && !(function.place == Place::Trait && is_explained(source, function))
+            && (function.place != Place::Trait || !is_explained(source, function))
     });
     let advice = |f: &Function| match f.place {
         Place::Trait => format!("{}: do the work, or say why in a comment in the body", text(f)),
