@@ -109,6 +109,8 @@ pub fn set(block: &mut Vec<u8>, key: &str, value: &[u8]) {
             }
             if block.ends_with(b"\r\n\r\n") {
                 block.truncate(block.len() - encode::CRLF.len());
+            } else if !block.ends_with(encode::CRLF) {
+                block.extend_from_slice(encode::CRLF);
             }
             push_line(block, key, value);
             block.extend_from_slice(encode::CRLF);

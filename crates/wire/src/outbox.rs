@@ -277,6 +277,13 @@ impl Outbox {
         Progress { blocked: state.flush == Flush::Blocked, written: state.written }
     }
 
+    /// The capacity of the buffers the box keeps.
+    #[cfg(test)]
+    pub(crate) fn held_capacity(&self) -> usize {
+        let state = self.state.lock();
+        state.pending.capacity() + state.spare.capacity() + state.in_flight.capacity()
+    }
+
     /// Gives unused memory back; for connections that have gone quiet.
     pub fn release_idle_memory(&self) {
         let mut state = self.state.lock();

@@ -200,7 +200,7 @@ impl Parser {
         line: &'a [u8],
         consumed: usize,
     ) -> Result<Option<(usize, Frame<'a>)>, ParseError> {
-        self.check_gate(line)?;
+        self.check_gate(buf)?;
         let found = VERBS.iter().find_map(|&(word, verb, after)| {
             let (have, rest) = line.split_at_checked(word.len())?;
             let fits = after != After::Blank || rest.first().copied().is_some_and(is_blank);
@@ -325,8 +325,8 @@ impl Parser {
         Ok(None)
     }
 
-    fn check_gate(&self, line: &[u8]) -> Result<(), ParseError> {
-        match (self.gate, line.first()) {
+    fn check_gate(&self, buf: &[u8]) -> Result<(), ParseError> {
+        match (self.gate, buf.first()) {
             (Gate::ConnectOnly, first) if !matches!(first, None | Some(b'C' | b'c')) => {
                 Err(ParseError::AuthorizationViolation)
             }

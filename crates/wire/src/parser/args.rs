@@ -45,6 +45,10 @@ fn words<const N: usize>(args: &[u8], split: fn(u8) -> bool) -> Option<([&[u8]; 
     Some((found, count))
 }
 
+/// Subject, reply, header size, total size.
+type PublishWithHeaders<'a> = (&'a [u8], Option<&'a [u8]>, usize, usize);
+
+/// Subject, reply, size.
 type Publish<'a> = (&'a [u8], Option<&'a [u8]>, usize);
 
 /// `<subject> [reply] <size>` (server/client.go `processPub`).
@@ -87,9 +91,7 @@ fn publish_any(args: &[u8]) -> Result<Publish<'_>, ParseError> {
 }
 
 /// `<subject> [reply] <header size> <total size>` (server/client.go `processHeaderPub`).
-pub(super) fn publish_with_headers(
-    args: &[u8],
-) -> Result<(&[u8], Option<&[u8]>, usize, usize), ParseError> {
+pub(super) fn publish_with_headers(args: &[u8]) -> Result<PublishWithHeaders<'_>, ParseError> {
     let (subject, reply, header, total) = match words::<4>(args, is_blank) {
         Some(([subject, header, total, _], 3)) => (subject, None, header, total),
         Some(([subject, reply, header, total], 4)) => (subject, Some(reply), header, total),
