@@ -36,31 +36,81 @@ enum Node<V> {
 struct Branch<V> {
     prefix: Box<[u8]>,
     value: Option<V>,
-    /// The first byte after `prefix` of each child, ascending; the child holds what follows it.
-    keys: Vec<u8>,
+    /// The first byte after `prefix` of each child; the child holds what follows that byte.
+    keys: Keys,
+    /// In the order of their keys.
     nodes: Vec<Node<V>>,
+}
+
+/// A set of bytes in which a byte's rank is its child's place.
+#[derive(Clone, Copy, Default, Debug)]
+struct Keys([u64; 4]);
+
+impl Keys {
+    fn word(key: u8) -> (usize, u64) {
+        (usize::from(key >> 6), 1 << (key & 63))
+    }
+
+    /// `Ok` with the place of `key`, or `Err` with the place it would get.
+    fn place(&self, key: u8) -> Result<usize, usize> {
+        let (word, bit) = Self::word(key);
+        let mut rank = 0;
+        for (at, bits) in self.0.iter().enumerate() {
+            if at == word {
+                let below = rank + (bits & (bit - 1)).count_ones() as usize;
+                return if bits & bit == 0 { Err(below) } else { Ok(below) };
+            }
+            rank += bits.count_ones() as usize;
+        }
+        Err(rank)
+    }
+
+    fn insert(&mut self, key: u8) {
+        let (word, bit) = Self::word(key);
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= bit;
+        }
+    }
+
+    fn remove(&mut self, key: u8) {
+        let (word, bit) = Self::word(key);
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits &= !bit;
+        }
+    }
+
+    /// The smallest key that is not below `from`.
+    fn next(&self, from: u8) -> Option<u8> {
+        let (word, bit) = Self::word(from);
+        for (at, bits) in self.0.iter().enumerate().skip(word) {
+            let bits = if at == word { bits & !(bit - 1) } else { *bits };
+            if bits != 0 {
+                return u8::try_from(at * 64 + bits.trailing_zeros() as usize).ok();
+            }
+        }
+        None
+    }
 }
 
 impl<V> Branch<V> {
     fn child(&self, key: u8) -> Option<&Node<V>> {
-        let at = self.keys.binary_search(&key).ok()?;
+        let at = self.keys.place(key).ok()?;
         self.nodes.get(at)
     }
 
     fn child_mut(&mut self, key: u8) -> Option<&mut Node<V>> {
-        let at = self.keys.binary_search(&key).ok()?;
+        let at = self.keys.place(key).ok()?;
         self.nodes.get_mut(at)
     }
 
     fn add(&mut self, key: u8, node: Node<V>) {
-        if let Err(at) = self.keys.binary_search(&key) {
+        if let Err(at) = self.keys.place(key) {
             if self.nodes.len() == self.nodes.capacity() {
                 // Grows slower than doubling: most branches stay small, and there are many.
                 let more = (self.nodes.len() / 2).max(2);
                 self.nodes.reserve_exact(more);
-                self.keys.reserve_exact(more);
             }
-            self.keys.insert(at, key);
+            self.keys.insert(key);
             self.nodes.insert(at, node);
         }
     }
@@ -189,7 +239,7 @@ impl<V> SubjectTree<V> {
                     let Some((&key, after)) = rest.split_first() else {
                         return branch.value.get_or_insert_with(fresh);
                     };
-                    let at = match branch.keys.binary_search(&key) {
+                    let at = match branch.keys.place(key) {
                         Ok(at) => at,
                         Err(at) => {
                             branch.add(key, Node::Leaf { suffix: after.into(), value: fresh() });
@@ -223,7 +273,7 @@ impl<V> SubjectTree<V> {
             let removed = match rest.split_first() {
                 None => branch.value.take()?,
                 Some((&key, after)) => {
-                    let at = branch.keys.binary_search(&key).ok()?;
+                    let at = branch.keys.place(key).ok()?;
                     if let Node::Branch(_) = branch.nodes.get(at)? {
                         node = match node {
                             Node::Branch(branch) => branch.nodes.get_mut(at)?,
@@ -236,7 +286,7 @@ impl<V> SubjectTree<V> {
                         Node::Leaf { suffix, .. } if **suffix == *after => {}
                         _ => return None,
                     }
-                    branch.keys.remove(at);
+                    branch.keys.remove(key);
                     match branch.nodes.remove(at) {
                         Node::Leaf { value, .. } => value,
                         Node::Branch(_) => return None,
@@ -300,8 +350,9 @@ impl<V> SubjectTree<V> {
                         return Flow::Stop;
                     }
                     if let Node::Branch(branch) = node {
-                        let (child, end) = branch.wanted(pattern, cursor);
-                        frames.push(Frame { branch, child, end, mark: subject.len(), cursor });
+                        let (from, last) = cursor.wanted(pattern);
+                        let mark = subject.len();
+                        frames.push(Frame { branch, from, last, mark, cursor });
                         continue;
                     }
                 }
@@ -309,14 +360,11 @@ impl<V> SubjectTree<V> {
             }
             let Some(frame) = frames.last_mut() else { return Flow::Continue };
             subject.truncate(frame.mark);
-            if frame.child >= frame.end {
+            let Some(key) = frame.next_key() else {
                 frames.pop();
                 continue;
-            }
-            let at = frame.child;
-            frame.child += 1;
-            if let (Some(&key), Some(node)) =
-                (frame.branch.keys.get(at), frame.branch.nodes.get(at))
+            };
+            if let Some(node) = frame.branch.child(key)
                 && let Some(cursor) = frame.cursor.step(pattern, key)
             {
                 subject.push(key);
@@ -329,12 +377,20 @@ impl<V> SubjectTree<V> {
 /// One branch on the way of a walk.
 struct Frame<'t, V> {
     branch: &'t Branch<V>,
-    /// The next child to visit, and where to stop.
-    child: usize,
-    end: usize,
+    /// The keys still to visit: `from..=last`; none when `from` is `None`.
+    from: Option<u8>,
+    last: u8,
     /// The length of the subject up to and with this branch's prefix.
     mark: usize,
     cursor: Cursor,
+}
+
+impl<V> Frame<'_, V> {
+    fn next_key(&mut self) -> Option<u8> {
+        let key = self.branch.keys.next(self.from?).filter(|&key| key <= self.last);
+        self.from = key.and_then(|key| key.checked_add(1));
+        key
+    }
 }
 
 /// How far a pattern has matched the bytes walked so far. Offsets are into the pattern.
@@ -393,23 +449,23 @@ impl Cursor {
         bytes.iter().try_fold(self, |cursor, &byte| cursor.step(pattern, byte))
     }
 
+    /// The range of bytes that may come next; none when its start is `None`.
+    fn wanted(self, pattern: &[u8]) -> (Option<u8>, u8) {
+        match self {
+            Self::Text(at) => {
+                let byte = pattern.get(at).copied();
+                (byte, byte.unwrap_or_default())
+            }
+            _ => (Some(0), u8::MAX),
+        }
+    }
+
     fn accepts(self, pattern: &[u8]) -> bool {
         match self {
             Self::Text(at) => at == pattern.len(),
             Self::One(at) => at + 1 == pattern.len(),
             Self::Anything => true,
             Self::OneStart(_) | Self::RestStart => false,
-        }
-    }
-}
-
-impl<V> Branch<V> {
-    /// The range of children a walk at `cursor` may have to enter.
-    fn wanted(&self, pattern: &[u8], cursor: Cursor) -> (usize, usize) {
-        let Cursor::Text(at) = cursor else { return (0, self.nodes.len()) };
-        match pattern.get(at).and_then(|key| self.keys.binary_search(key).ok()) {
-            Some(at) => (at, at + 1),
-            None => (0, 0),
         }
     }
 }
@@ -427,7 +483,7 @@ impl<V> Node<V> {
         let split = Branch {
             prefix: subject.get(..shared).unwrap_or_default().into(),
             value: None,
-            keys: Vec::new(),
+            keys: Keys::default(),
             nodes: Vec::new(),
         };
         let old = mem::replace(self, Self::Branch(Box::new(split)));
@@ -457,7 +513,7 @@ impl<V> Node<V> {
                 *self = Self::Leaf { suffix, value };
             }
             (None, 1) => {
-                let (Some(key), Some(mut only)) = (branch.keys.pop(), branch.nodes.pop()) else {
+                let (Some(key), Some(mut only)) = (branch.keys.next(0), branch.nodes.pop()) else {
                     return;
                 };
                 let bytes = match &mut only {
@@ -471,7 +527,6 @@ impl<V> Node<V> {
                 branch.value = value;
                 if branch.nodes.capacity() > left * 2 + 2 {
                     branch.nodes.shrink_to(left + 1);
-                    branch.keys.shrink_to(left + 1);
                 }
             }
         }
