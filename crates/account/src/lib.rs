@@ -1,1 +1,30 @@
-//! account
+//! Accounts: the tenants of a server, their users, and what these may do.
+//!
+//! What it does: builds the registry of accounts from the options ([`Accounts::from_options`]),
+//! checks credentials ([`Accounts::authenticate`]), and answers what a user may publish and
+//! subscribe to ([`Permissions`], [`ReplyPermissions`]).
+//!
+//! State it owns: each account's subject space, its connection count and traffic counters, and
+//! its JetStream enrolment.
+//!
+//! What it must not know: sockets, frames, sessions, monitoring.
+//!
+//! Wire sources: `server/accounts.go`, `server/auth.go`, and the permission checks of
+//! `server/client.go`.
+
+mod account;
+mod accounts;
+mod passwords;
+mod permissions;
+mod replies;
+mod rules;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+pub use account::{Account, AccountStats, Membership, TooManyConnections};
+pub use accounts::Accounts;
+pub use permissions::{Permissions, Subscribing};
+pub use replies::ReplyPermissions;
+pub use users::{AuthError, Credentials, User, UserSession};

@@ -1,0 +1,302 @@
+//! The registry of accounts and users.
+
+use std::sync::Arc;
+
+use config_validate::options::{ConnectionType, DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT, Options};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::users::{AuthError, Credentials, User, UserSession};
+use crate::{Account, Permissions, passwords};
+
+/// All accounts and users of a server, as the options have them. Immutable: a reload makes a new
+/// one.
+pub struct Accounts {
+    // In a fixed order: global, configured ones in file order, system.
+    all: Vec<Arc<Account>>,
+    global: Arc<Account>,
+    system: Option<Arc<Account>>,
+    users: HashMap<Box<str>, User, RandomState>,
+    shared: Shared,
+    auth_required: bool,
+    no_auth_user: Option<Box<str>>,
+    advertise_auth: bool,
+    anyone: Arc<UserSession>,
+    warnings: Vec<String>,
+}
+
+/// The secret that all clients share, if there is one.
+enum Shared {
+    None,
+    Token(Box<str>),
+    User { name: Box<str>, password: Box<str> },
+}
+
+/// The user that stands in for clients without credentials when only the system account has
+/// users (`server/server.go` `sysAccOnlyNoAuthUser`). A blank cannot be part of a real name.
+const NOBODY: &str = " anonymous";
+
+impl Accounts {
+    /// Builds the registry.
+    pub fn from_options(options: &Options) -> Self {
+        Self::build(options, |_| None)
+    }
+
+    /// Builds the registry for changed options; accounts whose limits did not change live on.
+    pub fn reload(&self, options: &Options) -> Self {
+        Self::build(options, |name| self.get(name).cloned())
+    }
+
+    fn build(options: &Options, existing: impl Fn(&str) -> Option<Arc<Account>>) -> Self {
+        let configured = |name: &str| {
+            let wanted = options.account(name);
+            let same = |old: &Arc<Account>| match wanted {
+                Some(new) => {
+                    *old.limits() == new.limits && old.jetstream_limits() == new.jetstream.as_ref()
+                }
+                None => *old.limits() == Default::default() && old.jetstream_limits().is_none(),
+            };
+            existing(name).filter(same).unwrap_or_else(|| match wanted {
+                Some(new) => Account::from_options(new),
+                None => Account::new(name),
+            })
+        };
+        let global = configured(GLOBAL_ACCOUNT);
+        let mut all = vec![Arc::clone(&global)];
+        let others = options.accounts.iter().filter(|account| account.name != GLOBAL_ACCOUNT);
+        all.extend(others.map(|account| configured(&account.name)));
+        let system = options.effective_system_account().map(|name| {
+            if let Some(account) = all.iter().find(|account| account.name() == name) {
+                return Arc::clone(account);
+            }
+            let account = configured(name);
+            all.push(Arc::clone(&account));
+            account
+        });
+        let auth = &options.auth;
+        let mut accounts = Accounts {
+            anyone: session(&global, None, None),
+            global,
+            system,
+            users: HashMap::default(),
+            shared: match (&auth.token, &auth.user) {
+                (Some(token), _) => Shared::Token(token.as_str().into()),
+                (None, Some(name)) => Shared::User {
+                    name: name.as_str().into(),
+                    password: auth.password.as_deref().unwrap_or_default().into(),
+                },
+                (None, None) => Shared::None,
+            },
+            auth_required: auth.users_defined
+                || !auth.users.is_empty()
+                || auth.user.is_some()
+                || auth.token.is_some(),
+            no_auth_user: auth.no_auth_user.as_deref().map(Into::into),
+            advertise_auth: true,
+            warnings: warnings(options),
+            all,
+        };
+        accounts.add_users(options);
+        accounts.let_anonymous_in(options);
+        accounts.advertise_auth = accounts.auth_required
+            && accounts.no_auth_user.as_deref().is_none_or(|user| user == NOBODY);
+        accounts
+    }
+
+    fn add_users(&mut self, options: &Options) {
+        for user in &options.auth.users {
+            let name = user.account.as_deref().unwrap_or(GLOBAL_ACCOUNT);
+            let Some(account) = self.get(name).cloned() else {
+                self.warnings.push(format!("user {:?} of unknown account {name:?}", user.username));
+                continue;
+            };
+            let defaults = options.account(name).and_then(|a| a.default_permissions.as_ref());
+            let permissions = user.permissions.as_ref().or(defaults);
+            let permissions = permissions.map(|config| Arc::new(Permissions::new(config)));
+            let user = User {
+                name: user.username.as_str().into(),
+                password: user.password.as_str().into(),
+                session: session(&account, Some(&user.username), permissions),
+                connection_types: user.allowed_connection_types.clone(),
+            };
+            self.users.insert(user.name.clone(), user);
+        }
+    }
+
+    /// Users of the system account alone do not close the global account (`server/server.go`
+    /// `configureAccounts`).
+    fn let_anonymous_in(&mut self, options: &Options) {
+        let only_system = options.system_account.is_some() && self.all.len() == 2;
+        if !only_system || options.auth.no_auth_user.is_some() || options.auth.block_defined {
+            return;
+        }
+        let user = User {
+            name: NOBODY.into(),
+            password: "".into(),
+            session: session(&self.global, None, None),
+            connection_types: Default::default(),
+        };
+        self.users.insert(NOBODY.into(), user);
+        self.auth_required = true;
+        self.no_auth_user = Some(NOBODY.into());
+    }
+
+    /// The account of clients that name none, `$G`.
+    pub fn global(&self) -> &Arc<Account> {
+        &self.global
+    }
+
+    /// The system account, unless there is none.
+    pub fn system(&self) -> Option<&Arc<Account>> {
+        self.system.as_ref()
+    }
+
+    /// Whether this is the system account.
+    pub fn is_system(&self, account: &Account) -> bool {
+        self.system.as_ref().is_some_and(|system| std::ptr::eq(&**system, account))
+    }
+
+    /// The account of that name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Account>> {
+        self.all.iter().find(|account| account.name() == name)
+    }
+
+    /// All accounts: the global one, configured ones in file order, the system account last
+    /// unless it is configured.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.all.iter()
+    }
+
+    /// Whether only the global and the system account exist, none of them configured
+    /// (`server/server.go` `globalAccountOnly`).
+    pub fn global_only(&self) -> bool {
+        self.all.iter().all(|account| {
+            account.name() == GLOBAL_ACCOUNT
+                || self.is_system(account)
+                || account.name() == DEFAULT_SYSTEM_ACCOUNT
+        })
+    }
+
+    /// Whether clients must send CONNECT before anything else.
+    pub fn auth_required(&self) -> bool {
+        self.auth_required
+    }
+
+    /// What INFO says in `auth_required`: not when a user stands in for clients without
+    /// credentials.
+    pub fn advertise_auth(&self) -> bool {
+        self.advertise_auth
+    }
+
+    /// What the options ask for that has no effect, in words for the log.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// Whether checking these credentials takes so long that it must not be done on an I/O
+    /// thread.
+    pub fn is_slow(&self, credentials: &Credentials<'_>) -> bool {
+        let secret = match &self.shared {
+            Shared::Token(token) => Some(token),
+            Shared::User { password, .. } => Some(password),
+            Shared::None => self.users.get(credentials.user).map(|user| &user.password),
+        };
+        secret.is_some_and(|secret| passwords::is_bcrypt(secret))
+    }
+
+    /// Checks credentials (`server/auth.go` `processClientOrLeafAuthentication`).
+    ///
+    /// # Errors
+    /// When the client must be turned away.
+    pub fn authenticate(
+        &self,
+        credentials: &Credentials<'_>,
+        via: ConnectionType,
+    ) -> Result<Arc<UserSession>, AuthError> {
+        if !self.auth_required {
+            return Ok(Arc::clone(&self.anyone));
+        }
+        if !self.users.is_empty() {
+            let stand_in = self.no_auth_user.as_deref().filter(|_| credentials.is_empty());
+            if let Some(user) = stand_in.and_then(|name| self.users.get(name)) {
+                user.check_type(via)?;
+                return Ok(Arc::clone(&user.session));
+            }
+            if !credentials.user.is_empty() {
+                let user = self.users.get(credentials.user).ok_or(AuthError::UnknownUser)?;
+                user.check_type(via)?;
+                return accept(passwords::matches(&user.password, credentials.password), || {
+                    Arc::clone(&user.session)
+                });
+            }
+        }
+        let anyone = || Arc::clone(&self.anyone);
+        match &self.shared {
+            Shared::Token(token) => accept(passwords::matches(token, credentials.token), anyone),
+            Shared::User { name, .. } if **name != *credentials.user => Err(AuthError::UnknownUser),
+            Shared::User { password, .. } => {
+                accept(passwords::matches(password, credentials.password), anyone)
+            }
+            Shared::None => Err(AuthError::MissingCredentials),
+        }
+    }
+}
+
+impl User {
+    fn check_type(&self, via: ConnectionType) -> Result<(), AuthError> {
+        if self.connection_types.is_empty() || self.connection_types.contains(&via) {
+            Ok(())
+        } else {
+            Err(AuthError::ConnectionType)
+        }
+    }
+}
+
+fn accept(
+    good: bool,
+    session: impl FnOnce() -> Arc<UserSession>,
+) -> Result<Arc<UserSession>, AuthError> {
+    if good { Ok(session()) } else { Err(AuthError::WrongCredentials) }
+}
+
+fn session(
+    account: &Arc<Account>,
+    user: Option<&str>,
+    permissions: Option<Arc<Permissions>>,
+) -> Arc<UserSession> {
+    Arc::new(UserSession { account: Arc::clone(account), user: user.map(Into::into), permissions })
+}
+
+fn warnings(options: &Options) -> Vec<String> {
+    let mut warnings = Vec::new();
+    for account in &options.accounts {
+        let ignored = [
+            ("imports", account.imports.is_empty()),
+            ("exports", account.exports.is_empty()),
+            ("mappings", account.mappings.is_empty()),
+            ("msg_trace", account.msg_trace.is_none()),
+        ];
+        for (key, _) in ignored.iter().filter(|(_, absent)| !absent) {
+            warnings.push(format!(
+                "account {:?}: {key} are configured but have no effect yet",
+                account.name
+            ));
+        }
+    }
+    let plain = |secret: &str| !secret.is_empty() && !passwords::is_bcrypt(secret);
+    let auth = &options.auth;
+    if auth.password.as_deref().is_some_and(plain) || auth.users.iter().any(|u| plain(&u.password))
+    {
+        warnings.push("Plaintext passwords detected, use nkeys or bcrypt".to_owned());
+    }
+    warnings
+}
+
+impl std::fmt::Debug for Accounts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Accounts")
+            .field("all", &self.all)
+            .field("users", &self.users.len())
+            .finish_non_exhaustive()
+    }
+}

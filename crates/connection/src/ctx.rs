@@ -1,0 +1,185 @@
+//! What all connections share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use account::{Account, Accounts};
+use arc_swap::ArcSwap;
+use types::Timestamp;
+use wire::CloseReason;
+
+use crate::info::ClientPart;
+use crate::{ClientOptions, Conn, Connections, ServerInfo, ServerStats, Traffic, ping};
+
+/// What all connections of a server share.
+pub struct ServerCtx {
+    /// Limits and timers; connections read them when they start.
+    pub options: ArcSwap<ClientOptions>,
+    /// What INFO says. Tell the clients with [`announce_info`](Self::announce_info).
+    pub info: ArcSwap<ServerInfo>,
+    /// Accounts and users; new connections authenticate against them.
+    pub accounts: ArcSwap<Accounts>,
+    /// Live and closed connections.
+    pub connections: Connections,
+    /// Counters.
+    pub stats: ServerStats,
+    epoch: Instant,
+    epoch_wall_ns: i64,
+    phase: AtomicU8,
+}
+
+/// Where the server is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Clients are welcome.
+    Running,
+    /// Clients are being told to go elsewhere; new ones are refused.
+    LameDuck,
+    /// Clients are being closed.
+    ShuttingDown,
+}
+
+impl ServerCtx {
+    /// A context for clients to come.
+    pub fn new(info: ServerInfo, options: ClientOptions, accounts: Arc<Accounts>) -> Arc<Self> {
+        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Arc::new(ServerCtx {
+            options: ArcSwap::from_pointee(options),
+            info: ArcSwap::from_pointee(info),
+            accounts: ArcSwap::new(accounts),
+            connections: Connections::default(),
+            stats: ServerStats::default(),
+            epoch: Instant::now(),
+            epoch_wall_ns: i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX),
+            phase: AtomicU8::new(Phase::Running as u8),
+        })
+    }
+
+    /// Nanoseconds since this context was made; never goes back.
+    pub fn now_ns(&self) -> u64 {
+        ping::nanos(self.epoch.elapsed())
+    }
+
+    /// The wall-clock time at a [`now_ns`](Self::now_ns).
+    pub fn wall(&self, ns: u64) -> Timestamp {
+        let ns = i64::try_from(ns).unwrap_or(i64::MAX);
+        Timestamp::from_unix_ns(self.epoch_wall_ns.saturating_add(ns))
+    }
+
+    /// When this context was made: the server's start.
+    pub fn started(&self) -> Timestamp {
+        self.wall(0)
+    }
+
+    pub(crate) fn instant(&self, ns: u64) -> tokio::time::Instant {
+        // A year is as good as never, and cannot overflow.
+        const FAR_NS: u64 = 365 * 86_400 * 1_000_000_000;
+        let now_ns = self.now_ns();
+        let wait = std::time::Duration::from_nanos(ns.saturating_sub(now_ns).min(FAR_NS));
+        tokio::time::Instant::now() + wait
+    }
+
+    /// Where the server is in its life.
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            phase if phase == Phase::Running as u8 => Phase::Running,
+            phase if phase == Phase::LameDuck as u8 => Phase::LameDuck,
+            _ => Phase::ShuttingDown,
+        }
+    }
+
+    /// Refuses new clients, and tells those that understand it to go elsewhere
+    /// (`server/server.go` `sendLDMToClients`).
+    pub fn enter_lame_duck(&self) {
+        self.phase.store(Phase::LameDuck as u8, Ordering::Release);
+        let mut info = ServerInfo::clone(&self.info.load());
+        info.lame_duck = true;
+        info.connect_urls.clear();
+        self.announce(&info);
+    }
+
+    /// Refuses new clients and closes all there are. Wait for
+    /// [`Connections::drained`] afterwards.
+    pub fn shut_down(&self) {
+        self.phase.store(Phase::ShuttingDown as u8, Ordering::Release);
+        self.close_all(CloseReason::ServerShutdown);
+    }
+
+    /// Closes all clients.
+    pub fn close_all(&self, reason: CloseReason) {
+        for conn in self.connections.all() {
+            conn.close(reason);
+        }
+    }
+
+    /// Tells all clients that understand it what INFO says now (`server/route.go`
+    /// `sendAsyncInfoToClients`).
+    pub fn announce_info(&self) {
+        self.announce(&self.info.load());
+    }
+
+    fn announce(&self, info: &ServerInfo) {
+        for conn in self.connections.all() {
+            if conn.takes_info() {
+                let json = info.render(self.client_part(&conn));
+                let _ = conn.sink.outbox.write(|out| wire::encode::info(out, &json));
+                conn.sink.outbox.flush();
+            }
+        }
+    }
+
+    pub(crate) fn client_part<'a>(&self, conn: &'a Conn) -> ClientPart<'a> {
+        ClientPart {
+            id: conn.id(),
+            ip: &conn.ip,
+            max_payload: conn.max_payload(),
+            headers: self.options.load().headers == wire::HeaderSupport::Enabled,
+            auth_required: self.accounts.load().auth_required(),
+            account: None,
+        }
+    }
+
+    /// Messages and bytes of all clients there are and were.
+    pub fn traffic(&self) -> Traffic {
+        let get = crate::stats::get;
+        let mut traffic = Traffic {
+            in_msgs: get(&self.stats.in_msgs),
+            in_bytes: get(&self.stats.in_bytes),
+            out_msgs: get(&self.stats.closed_out_msgs),
+            out_bytes: get(&self.stats.closed_out_bytes),
+        };
+        for conn in self.connections.all() {
+            let out = conn.sink.outbox.stats();
+            traffic.out_msgs += out.msgs_out;
+            traffic.out_bytes += out.bytes_out;
+        }
+        traffic
+    }
+
+    /// Messages and bytes of all clients that an account has and had.
+    pub fn account_traffic(&self, account: &Arc<Account>) -> Traffic {
+        let get = crate::stats::get;
+        let stats = account.stats();
+        let mut traffic = Traffic {
+            in_msgs: get(&stats.in_msgs),
+            in_bytes: get(&stats.in_bytes),
+            out_msgs: get(&stats.out_msgs),
+            out_bytes: get(&stats.out_bytes),
+        };
+        for conn in self.connections.all() {
+            if Arc::ptr_eq(&conn.account(), account) {
+                let out = conn.sink.outbox.stats();
+                traffic.out_msgs += out.msgs_out;
+                traffic.out_bytes += out.bytes_out;
+            }
+        }
+        traffic
+    }
+}
+
+impl std::fmt::Debug for ServerCtx {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerCtx").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
