@@ -52,6 +52,11 @@ impl<'a> Cursor<'a> {
         self.decode().0
     }
 
+    /// The byte after the next one, as a character; the end if there is none.
+    pub(super) fn peek_second(&self) -> char {
+        self.text.get(self.at + 1).copied().map_or(END, char::from)
+    }
+
     /// Takes the next character.
     pub(super) fn bump(&mut self) -> char {
         let (c, width) = self.decode();

@@ -14,6 +14,15 @@ pub(super) enum KeyPlace {
     Map,
 }
 
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValuePlace {
+    /// In an array.
+    Array,
+    /// Behind a key.
+    Key,
+}
+
 /// What was read where a key is expected.
 pub(super) enum KeyWord {
     /// A key.
@@ -193,7 +202,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Reads a value; of a container only its start.
-    pub(super) fn value(&mut self) -> Result<(Lexeme, Word), ConfError> {
+    pub(super) fn value(&mut self, place: ValuePlace) -> Result<(Lexeme, Word), ConfError> {
         self.skip_blanks();
         let start = self.cursor.mark();
         match self.cursor.peek() {
@@ -219,7 +228,7 @@ impl<'a> Lexer<'a> {
             }
             c if c.is_ascii_digit() => {
                 self.first_digit()?;
-                self.number(start)
+                self.number(start, place)
             }
             '.' => {
                 self.cursor.bump();
@@ -377,7 +386,7 @@ impl<'a> Lexer<'a> {
     }
 
     /// Goes on after the first digit: a number, a date, an address, or text after all.
-    fn number(&mut self, start: Mark) -> Result<(Lexeme, Word), ConfError> {
+    fn number(&mut self, start: Mark, place: ValuePlace) -> Result<(Lexeme, Word), ConfError> {
         loop {
             match self.cursor.peek() {
                 '-' => {
@@ -398,8 +407,14 @@ impl<'a> Lexer<'a> {
                     self.cursor.bump();
                     return self.suffix(start);
                 }
-                // The reference takes the bracket into the number, so that `[1]` is an error.
-                c if ends_number(c) || c == ']' => return Ok((Lexeme::Integer, self.word(start))),
+                c if ends_number(c) => return Ok((Lexeme::Integer, self.word(start))),
+                // The reference takes every bracket into the word, so that `[1]` is an error there.
+                ']' if place == ValuePlace::Array
+                    && (ends_bare_text(self.cursor.peek_second())
+                        || matches!(self.cursor.peek_second(), '#' | '/')) =>
+                {
+                    return Ok((Lexeme::Integer, self.word(start)));
+                }
                 _ => {
                     self.cursor.bump();
                     return self.text(start, None);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::cursor::{END, is_blank, is_newline, is_separator, shown};
 use super::environment::{Environment, include_path, read_failure};
 use super::error::ConfError;
-use super::lexer::{KeyPlace, KeyWord, Lexeme, Lexer, Word};
+use super::lexer::{KeyPlace, KeyWord, Lexeme, Lexer, ValuePlace, Word};
 use super::scalar;
 use super::value::{Array, Extent, Map, Node, Pos, Value};
 
@@ -390,7 +390,11 @@ impl<'a> Parser<'a> {
 
     /// Reads a value into the innermost open container.
     fn value(&mut self) -> Result<State, ConfError> {
-        let (lexeme, word) = self.lexer.value()?;
+        let place = match self.open.last() {
+            Some(Open::Array(_)) => ValuePlace::Array,
+            _ => ValuePlace::Key,
+        };
+        let (lexeme, word) = self.lexer.value(place)?;
         let value = match lexeme {
             Lexeme::ArrayStart => return self.open(Open::Array(Array::default()), State::Array),
             Lexeme::MapStart => return self.open(Open::Map(Map::default()), State::Map),

@@ -1,19 +1,16 @@
 //! The `accounts {}` block.
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use types::AccountLimits as JetStreamAccountLimits;
 
-use super::auth::{
-    Permissions, User, apply_default_permissions, is_public_key, parse_permissions, parse_users,
-};
+use super::auth::{User, apply_default_permissions, is_public_key, parse_users};
 use super::error::ConfigIssue;
 use super::exchange::{self, Export, Import};
 use super::jetstream::{enabled_word, parseable};
-use super::reader::{
-    Findings, Key, each_key, each_key_saying, integer, issue, map, optional_text, text,
-};
+use super::mappings::{SubjectMapping, parse_mappings};
+use super::permissions::{Permissions, parse_permissions};
+use super::reader::{Findings, Key, each_key, each_key_saying, integer, issue, text};
 use super::{GLOBAL_ACCOUNT, Options};
 use crate::conf::{Node, Pos, Value};
 use crate::quote::quoted;
@@ -86,26 +83,6 @@ pub struct AccountLimits {
     pub max_payload: Option<u32>,
     /// Leaf node connections.
     pub max_leafnodes: Option<u32>,
-}
-
-/// Messages published to `source` go to one of the destinations instead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SubjectMapping {
-    /// Subject published to; may have wildcards.
-    pub source: String,
-    /// Where messages go; weights are per destination set, in percent.
-    pub destinations: Vec<MappingDestination>,
-}
-
-/// One destination of a mapping.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappingDestination {
-    /// Subject template.
-    pub subject: String,
-    /// Share of messages, 0 to 100.
-    pub weight: u8,
-    /// Only on servers of this cluster.
-    pub cluster: Option<String>,
 }
 
 /// Message tracing of an account (`msg_trace`).
@@ -215,7 +192,6 @@ fn parse_account(
         if !users.is_empty() && options.auth.token.is_some() {
             return issue(at, "Can not have a token and accounts");
         }
-        options.auth.users_defined |= !users.is_empty();
         apply_default_permissions(&mut users, account.default_permissions.as_ref());
         for mut user in users {
             user.account = Some(name.to_owned());
@@ -458,102 +434,5 @@ fn trace_sampling(node: &Node, key: &str) -> Result<u8, ConfigIssue> {
             node,
             format!("Ttrace destination sampling value {number} is invalid, needs to be [1..100]"),
         ),
-    }
-}
-
-/// Reads a `mappings` block.
-///
-/// Whether a destination's `$1` and functions fit the source is checked where mappings are built.
-fn parse_mappings(
-    node: &Node,
-    findings: &mut Findings,
-) -> Result<Vec<SubjectMapping>, ConfigIssue> {
-    let mut mappings = Vec::new();
-    for (source, entry) in map(node)?.iter() {
-        if !subject::is_valid_pattern(source.as_bytes()) {
-            findings.error(node, format!("Subject {} is not a valid subject", quoted(source)));
-            continue;
-        }
-        let destinations = match &entry.value {
-            Value::Str(subject) => {
-                let subject = subject.to_string();
-                vec![MappingDestination { subject, weight: 100, cluster: None }]
-            }
-            Value::Array(items) => items
-                .iter()
-                .filter_map(|item| findings.keep(parse_mapping_destination(item)))
-                .collect(),
-            _ => findings.keep(parse_mapping_destination(entry)).into_iter().collect(),
-        };
-        if let Err(wrong) = check_weights(&destinations) {
-            findings.error(entry, format!("Error adding mapping for {} : {wrong}", quoted(source)));
-            continue;
-        }
-        mappings.push(SubjectMapping { source: source.to_owned(), destinations });
-    }
-    Ok(mappings)
-}
-
-fn check_weights(destinations: &[MappingDestination]) -> Result<(), String> {
-    let mut seen = HashSet::new();
-    let mut totals: HashMap<Option<&str>, u32> = HashMap::new();
-    for destination in destinations {
-        if !seen.insert(&destination.subject) {
-            return Err(format!("duplicate entry for {}", quoted(&destination.subject)));
-        }
-        let total = totals.entry(destination.cluster.as_deref()).or_default();
-        *total += u32::from(destination.weight);
-        if *total > 100 {
-            return Err("total weight needs to be <= 100".to_owned());
-        }
-    }
-    Ok(())
-}
-
-fn parse_mapping_destination(node: &Node) -> Result<MappingDestination, ConfigIssue> {
-    let Value::Map(block) = &node.value else {
-        return issue(node, "Expected an entry for the mapping destination");
-    };
-    let mut destination = MappingDestination { subject: String::new(), weight: 0, cluster: None };
-    let mut weighted = false;
-    for (raw, node) in block.iter() {
-        match raw.to_lowercase().as_str() {
-            "dest" | "destination" => destination.subject = text(node)?,
-            "weight" => {
-                destination.weight = mapping_weight(node)?;
-                weighted = true;
-            }
-            "cluster" => destination.cluster = optional_text(node)?,
-            _ => {
-                let key = quoted(raw);
-                return issue(node, format!("Unknown field {key} for mapping destination"));
-            }
-        }
-    }
-    if !weighted {
-        let subject = quoted(&destination.subject);
-        return issue(node, format!("Missing weight for mapping destination {subject}"));
-    }
-    Ok(destination)
-}
-
-fn mapping_weight(node: &Node) -> Result<u8, ConfigIssue> {
-    let number: i64 = match &node.value {
-        Value::Int(number) => *number,
-        Value::Str(text) => {
-            let digits = text.strip_suffix('%').unwrap_or(text);
-            match digits.parse() {
-                Ok(number) => number,
-                Err(_) => {
-                    let digits = quoted(digits);
-                    return issue(node, format!("Invalid weight {digits} for mapping destination"));
-                }
-            }
-        }
-        other => return issue(node, format!("Unknown entry type for weight of {other}")),
-    };
-    match u8::try_from(number) {
-        Ok(weight @ 0..=100) => Ok(weight),
-        _ => issue(node, format!("Invalid weight {number} for mapping destination")),
     }
 }

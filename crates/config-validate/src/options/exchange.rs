@@ -471,6 +471,16 @@ pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findi
                 let name = quoted(name);
                 findings.error(at, format!("{name} account not defined for {kind} export"));
             }
+            if let Export::Service(ServiceExport { latency: Some(latency), .. }) = export
+                && !subject::is_valid_literal(latency.subject.as_bytes())
+            {
+                let (service, results) = (quoted(subject), quoted(&latency.subject));
+                let text = format!(
+                    "Error adding service latency sampling for {service} on subject {results}: \
+                     invalid publish subject"
+                );
+                findings.error(at, text);
+            }
             let token = subject::token_at(subject.as_bytes(), position as usize);
             if position > 0 && token != b"*" {
                 let subject = quoted(subject);
@@ -493,6 +503,8 @@ pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findi
             };
             let wrong = if !grants(exporter, kind, subject, &account.name) {
                 format!("{kind} import not authorized")
+            } else if has_wildcard_prefix(import) {
+                "stream import prefix can not contain wildcard tokens".to_owned()
             } else if kind == "stream" && !seen.insert((from, subject)) {
                 "stream import already exists".to_owned()
             } else {
@@ -501,6 +513,15 @@ pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findi
             let subject = quoted(subject);
             findings.error(at, format!("Error adding {kind} import {subject}: {wrong}"));
         }
+    }
+}
+
+fn has_wildcard_prefix(import: &Import) -> bool {
+    match import {
+        Import::Stream(StreamImport { prefix: Some(prefix), .. }) => {
+            subject::has_wildcards(prefix.as_bytes())
+        }
+        _ => false,
     }
 }
 

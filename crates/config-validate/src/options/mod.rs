@@ -7,7 +7,9 @@ mod error;
 mod exchange;
 mod jetstream;
 mod load;
+mod mappings;
 mod overrides;
+mod permissions;
 mod reader;
 mod validate;
 
@@ -18,10 +20,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use accounts::{
-    AccountLimits, AccountOptions, ClusterTraffic, MappingDestination, MsgTrace, SubjectMapping,
-};
-pub use auth::{AllowResponses, AuthOptions, ConnectionType, Permissions, SubjectPermission, User};
+pub use accounts::{AccountLimits, AccountOptions, ClusterTraffic, MsgTrace};
+pub use auth::{AuthOptions, ConnectionType, User};
 pub use deferred::DeferredKey;
 pub use error::{ConfigErrors, ConfigIssue, OptionError};
 pub use exchange::{
@@ -31,7 +31,9 @@ pub use exchange::{
 pub use jetstream::{
     BatchLimits, Cipher, JetStreamLimits, JetStreamOptions, StoreKey, SyncPolicy, TpmOptions,
 };
+pub use mappings::{MappingDestination, SubjectMapping};
 pub use overrides::Overrides;
+pub use permissions::{AllowResponses, Permissions, SubjectPermission};
 /// JetStream limits of an account: every number as written, -1 where nothing was.
 pub use types::AccountLimits as JetStreamAccountLimits;
 pub use validate::validate;
@@ -302,6 +304,23 @@ impl Options {
     /// The configured account of this name.
     pub fn account(&self, name: &str) -> Option<&AccountOptions> {
         self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// Whether a client without credentials belongs to the global account although users exist:
+    /// the only users are those of the system account, so nobody else could connect.
+    ///
+    /// Wire source: the end of `configureAccounts` in `server/server.go`.
+    pub fn admits_anonymous(&self) -> bool {
+        !self.auth.is_required()
+            || (self.only_system_account()
+                && self.auth.no_auth_user.is_none()
+                && !self.auth.block_defined)
+    }
+
+    fn only_system_account(&self) -> bool {
+        self.system_account.as_ref().is_some_and(|system| {
+            self.accounts.iter().all(|a| a.name == *system || a.name == GLOBAL_ACCOUNT)
+        })
     }
 
     /// Name of the system account in effect, or `None` with `no_system_account`.

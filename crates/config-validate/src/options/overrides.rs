@@ -1,7 +1,6 @@
 //! Settings from the command line, which win over the config file.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::{Options, Port};
 
@@ -18,14 +17,14 @@ pub struct Overrides {
     pub server_name: Option<String>,
     /// `--client_advertise`.
     pub client_advertise: Option<String>,
-    /// `-m`, `--http_port`.
-    pub http_port: Option<Port>,
+    /// `-m`, `--http_port`; 0 turns monitoring off.
+    pub http_port: Option<Option<Port>>,
     /// `-P`, `--pid`.
     pub pid_file: Option<PathBuf>,
     /// `--ports_file_dir`.
     pub ports_file_dir: Option<PathBuf>,
-    /// `--profile`.
-    pub prof_port: Option<Port>,
+    /// `--profile`; 0 turns it off.
+    pub prof_port: Option<Option<Port>>,
     /// `--user`.
     pub user: Option<String>,
     /// `--pass`.
@@ -84,8 +83,8 @@ impl Options {
         set(&mut self.ports_file_dir, flags.ports_file_dir.map(given_path));
         set(&mut self.log.file, flags.log_file.map(given_path));
         set(&mut self.store_dir, flags.store_dir.map(given_path));
-        set(&mut self.monitor.http_port, flags.http_port.map(Some));
-        set(&mut self.prof_port, flags.prof_port.map(Some));
+        set(&mut self.monitor.http_port, flags.http_port);
+        set(&mut self.prof_port, flags.prof_port);
         set(
             &mut self.log.size_limit,
             flags.log_size_limit.map(|n| u64::try_from(n).ok().filter(|n| *n > 0)),
@@ -94,11 +93,6 @@ impl Options {
             &mut self.log.max_traced_msg_len,
             flags.max_traced_msg_len.map(|n| usize::try_from(n).ok().filter(|n| *n > 0)),
         );
-    }
-
-    /// Time a client has to authenticate.
-    pub fn auth_timeout(&self) -> Duration {
-        self.auth.timeout
     }
 }
 

@@ -37,7 +37,7 @@ pub fn validate(options: &mut Options) -> Result<(), OptionError> {
 
 fn check_no_auth_user(options: &Options) -> Result<(), OptionError> {
     let Some(name) = &options.auth.no_auth_user else { return Ok(()) };
-    if !options.auth.users_defined {
+    if options.auth.users.is_empty() {
         return Err(OptionError::NoAuthUserWithoutUsers(name.clone()));
     }
     if options.auth.users.iter().any(|user| user.username == *name) {
