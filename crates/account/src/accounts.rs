@@ -87,10 +87,7 @@ impl Accounts {
                 },
                 (None, None) => Shared::None,
             },
-            auth_required: auth.users_defined
-                || !auth.users.is_empty()
-                || auth.user.is_some()
-                || auth.token.is_some(),
+            auth_required: !auth.users.is_empty() || auth.user.is_some() || auth.token.is_some(),
             no_auth_user: auth.no_auth_user.as_deref().map(Into::into),
             advertise_auth: true,
             warnings: warnings(options),
