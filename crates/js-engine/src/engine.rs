@@ -1,0 +1,247 @@
+//! The engine of a server: its shards, its limits, its accounts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use env::{Clock, Rng};
+use js_account::ServerUsage;
+use parking_lot::Mutex;
+use routing::{RouteBatch, SubjectSpace};
+use store::StoreError;
+use stream::StreamEnv;
+use types::advisory::Advisory;
+use types::{AccountLimits, ApiError, EngineStats, Timestamp};
+
+use crate::account::JsAccount;
+use crate::advisories;
+use crate::ids::Ids;
+use crate::settings::EngineSettings;
+use crate::shard::{Inbox, Input, Shard};
+use crate::stores::Stores;
+
+/// The body that a refused publish is answered with when its stream's shard has too much to do
+/// (`server/stream.go` `JSStreamTooManyRequests`).
+pub const TOO_MANY_REQUESTS: &[u8] =
+    br#"{"error":{"code":429,"err_code":10167,"description":"too many requests"},"stream":"","seq":0}"#;
+
+/// What the engine takes from outside.
+#[derive(Clone)]
+pub struct EngineParts {
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub rng: Arc<dyn Rng>,
+    /// Where streams are stored.
+    pub stores: Arc<dyn Stores>,
+}
+
+/// Why an account could not be enabled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnableError {
+    /// Its limits do not fit into the server's.
+    #[error("{0}")]
+    Limits(ApiError),
+    /// What is stored for it cannot be read.
+    #[error("{0}")]
+    Store(#[from] StoreError),
+}
+
+/// What accounts and shards share.
+pub(crate) struct Core {
+    pub(crate) settings: EngineSettings,
+    pub(crate) stores: Arc<dyn Stores>,
+    pub(crate) stream_env: Arc<StreamEnv>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+    inboxes: Vec<(Arc<Inbox>, AtomicU32)>,
+    next_shard: AtomicUsize,
+}
+
+impl Core {
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ns(self.clock.wall_ns())
+    }
+
+    /// A place for one more stream: shards take turns.
+    pub(crate) fn place(&self) -> (Arc<Inbox>, u32) {
+        let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);
+        let at = turn % self.inboxes.len().max(1);
+        match self.inboxes.get(at) {
+            Some((inbox, slots)) => (Arc::clone(inbox), slots.fetch_add(1, Ordering::Relaxed)),
+            // There is always at least one shard; an inbox that nobody reads answers nothing.
+            None => (Inbox::new(usize::MAX, self.settings.inbox).0, 0),
+        }
+    }
+
+    /// Publishes an advisory in an account.
+    pub(crate) fn publish_advisory(&self, space: &Arc<SubjectSpace>, advisory: &Advisory) {
+        let mut route = RouteBatch::new();
+        advisories::publish(&mut route, space, advisory, self.now(), &self.ids);
+        route.finish();
+    }
+}
+
+/// JetStream of one server.
+pub struct Engine {
+    core: Arc<Core>,
+    usage: Arc<ServerUsage>,
+    accounts: Mutex<BTreeMap<String, Arc<JsAccount>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Engine {
+    /// Starts the shards; no account is enabled yet.
+    ///
+    /// # Errors
+    /// Where the operating system gives no thread.
+    pub fn start(settings: EngineSettings, parts: EngineParts) -> std::io::Result<Arc<Self>> {
+        let ids = Arc::new(Ids::new(Arc::clone(&parts.rng)));
+        let mut inboxes = Vec::new();
+        let mut threads = Vec::new();
+        for n in 0..settings.shard_count() {
+            let (inbox, rx) = Inbox::new(n, settings.inbox);
+            let shard =
+                Shard::new(Arc::clone(&inbox), rx, Arc::clone(&parts.clock), Arc::clone(&ids));
+            let thread = std::thread::Builder::new().name(format!("shard-{n}"));
+            threads.push(thread.spawn(move || shard.run())?);
+            inboxes.push((inbox, AtomicU32::new(0)));
+        }
+        let stream_env = Arc::new(StreamEnv {
+            server_name: settings.server_name.clone(),
+            domain: settings.domain.clone(),
+            sync: settings.sync,
+            max_payload: settings.max_payload,
+            max_pending: settings.max_pending,
+            seed: parts.rng.next_u64()?,
+        });
+        let usage = ServerUsage::new(settings.limits);
+        let core = Arc::new(Core {
+            settings,
+            stores: parts.stores,
+            stream_env,
+            clock: parts.clock,
+            ids,
+            inboxes,
+            next_shard: AtomicUsize::new(0),
+        });
+        Ok(Arc::new(Engine {
+            core,
+            usage,
+            accounts: Mutex::new(BTreeMap::new()),
+            threads: Mutex::new(threads),
+        }))
+    }
+
+    /// Settings it was started with.
+    pub fn settings(&self) -> &EngineSettings {
+        &self.core.settings
+    }
+
+    /// Usage and limits of the server.
+    pub fn usage(&self) -> &Arc<ServerUsage> {
+        &self.usage
+    }
+
+    /// The report of `/varz` and `/jsz`.
+    pub fn stats(&self) -> EngineStats {
+        self.usage.stats()
+    }
+
+    /// Maker of unique ids.
+    pub fn ids(&self) -> &Arc<Ids> {
+        &self.core.ids
+    }
+
+    /// The wall clock as the engine sees it.
+    pub fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
+    /// Enables JetStream for an account and recovers what is stored for it. Waits until every
+    /// stream is served or known to be broken; not for a thread that must not block.
+    ///
+    /// Of an account that is enabled already only the limits change.
+    ///
+    /// # Errors
+    /// See [`EnableError`]; nothing is enabled then.
+    pub fn enable_account(
+        &self,
+        name: &str,
+        space: &Arc<SubjectSpace>,
+        limits: &BTreeMap<String, AccountLimits>,
+    ) -> Result<Arc<JsAccount>, EnableError> {
+        let known = self.accounts.lock().get(name).cloned();
+        let usage = self.usage.enrol(name, limits).map_err(EnableError::Limits)?;
+        if let Some(account) = known {
+            return Ok(account);
+        }
+        let found = match self.core.stores.open_account(name) {
+            Ok(found) => found,
+            Err(error) => {
+                self.usage.remove(name);
+                return Err(error.into());
+            }
+        };
+        let account = JsAccount::new(name, Arc::clone(&self.core), Arc::clone(space), usage);
+        let (tx, rx) = crossbeam_channel::unbounded();
+        let expected = found.len();
+        for found in found {
+            account.recover(found, tx.clone());
+        }
+        drop(tx);
+        for () in rx.iter().take(expected) {}
+        self.accounts.lock().insert(name.to_owned(), Arc::clone(&account));
+        Ok(account)
+    }
+
+    /// Stops an account's streams; what is stored stays. Waits.
+    pub fn disable_account(&self, name: &str) {
+        let account = self.accounts.lock().remove(name);
+        if let Some(account) = account {
+            account.stop();
+            self.usage.remove(name);
+        }
+    }
+
+    /// An enabled account.
+    pub fn account(&self, name: &str) -> Option<Arc<JsAccount>> {
+        self.accounts.lock().get(name).cloned()
+    }
+
+    /// All enabled accounts by name.
+    pub fn accounts(&self) -> Vec<Arc<JsAccount>> {
+        self.accounts.lock().values().cloned().collect()
+    }
+
+    /// Flushes and stops every stream and ends the shards; true if all did so in time.
+    pub fn stop(&self, within: Duration) -> bool {
+        for (inbox, _) in &self.core.inboxes {
+            inbox.send(Input::Stop);
+        }
+        let deadline = Instant::now() + within;
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            while !thread.is_finished() {
+                if Instant::now() >= deadline {
+                    return false;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.join().is_err() {
+                tracing::error!("a shard ended with a panic");
+            }
+        }
+        true
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        for (inbox, _) in &self.core.inboxes {
+            inbox.send(Input::Stop);
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! One stream as its account knows it: where it runs, what it takes in, what it has reserved.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use js_account::{StreamQuota, StreamReservation};
+use parking_lot::Mutex;
+use routing::{IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
+use types::{ApiError, StreamConfig, Timestamp, errors};
+
+use crate::shard::Inbox;
+use crate::subjects;
+
+/// How a stream stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Being made or recovered.
+    Opening,
+    /// Serving.
+    Live,
+    /// Being deleted.
+    Closing,
+    /// There, but not served, with the reason.
+    Offline(String),
+}
+
+/// A stream of an account. Its content belongs to its shard.
+pub(crate) struct StreamEntry {
+    name: String,
+    space: Arc<SubjectSpace>,
+    inbox: Arc<Inbox>,
+    slot: u32,
+    created: Timestamp,
+    /// The configuration in force; readers need no lock.
+    config: ArcSwap<StreamConfig>,
+    /// Subjects that no other stream may take; during an update the old and the new ones.
+    claims: Mutex<Vec<String>>,
+    standing: Mutex<Standing>,
+    subscriptions: Mutex<Vec<Arc<Subscription>>>,
+    /// Given back when the stream is forgotten.
+    reservation: Mutex<Option<StreamReservation>>,
+}
+
+/// What makes an entry.
+pub(crate) struct EntryParts {
+    pub(crate) space: Arc<SubjectSpace>,
+    pub(crate) inbox: Arc<Inbox>,
+    pub(crate) slot: u32,
+    pub(crate) created: Timestamp,
+    pub(crate) config: StreamConfig,
+    pub(crate) reservation: StreamReservation,
+    pub(crate) standing: Standing,
+}
+
+impl StreamEntry {
+    pub(crate) fn new(parts: EntryParts) -> Arc<Self> {
+        Arc::new(StreamEntry {
+            name: parts.config.name.clone(),
+            space: parts.space,
+            inbox: parts.inbox,
+            slot: parts.slot,
+            created: parts.created,
+            claims: Mutex::new(parts.config.subjects.clone()),
+            config: ArcSwap::from_pointee(parts.config),
+            standing: Mutex::new(parts.standing),
+            subscriptions: Mutex::new(Vec::new()),
+            reservation: Mutex::new(Some(parts.reservation)),
+        })
+    }
+
+    /// The quota that the stream charges its messages to; asked for once.
+    pub(crate) fn quota(&self) -> Result<StreamQuota, ApiError> {
+        let held = self.reservation.lock();
+        held.as_ref().map(StreamReservation::quota).ok_or_else(|| errors::STREAM_INVALID.err())
+    }
+
+    /// Changes what is reserved, if `change` of the stream itself works out.
+    pub(crate) fn with_reserved(
+        &self,
+        max_bytes: i64,
+        change: impl FnOnce() -> Result<(), ApiError>,
+    ) -> Result<(), ApiError> {
+        let mut held = self.reservation.lock();
+        let held = held.as_mut().ok_or_else(|| errors::STREAM_INVALID.err())?;
+        let reserved = held.change(max_bytes)?;
+        change()?;
+        reserved.keep();
+        Ok(())
+    }
+
+    /// Gives back what is reserved.
+    pub(crate) fn give_back(&self) {
+        self.reservation.lock().take();
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn space(&self) -> &Arc<SubjectSpace> {
+        &self.space
+    }
+
+    pub(crate) fn inbox(&self) -> &Arc<Inbox> {
+        &self.inbox
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
+    pub(crate) fn config(&self) -> Arc<StreamConfig> {
+        self.config.load_full()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.lock().clone()
+    }
+
+    /// Moves from being served to being deleted; false where somebody else is at it.
+    pub(crate) fn begin_closing(&self) -> bool {
+        let mut standing = self.standing.lock();
+        let free = matches!(*standing, Standing::Live | Standing::Offline(_));
+        if free {
+            *standing = Standing::Closing;
+        }
+        free
+    }
+
+    /// The delete did not happen.
+    pub(crate) fn closing_failed(&self, reason: &str) {
+        *self.standing.lock() = Standing::Offline(reason.to_owned());
+    }
+
+    /// Whether any of these subjects may reach this stream.
+    pub(crate) fn overlaps(&self, subjects: &[String]) -> bool {
+        let claims = self.claims.lock();
+        let collide =
+            |a: &String| claims.iter().any(|b| subject::collide(a.as_bytes(), b.as_bytes()));
+        subjects.iter().any(collide)
+    }
+
+    /// Claims more subjects, next to those in force.
+    pub(crate) fn claim_too(&self, subjects: &[String]) {
+        let mut claims = self.claims.lock();
+        for subject in subjects {
+            if !claims.contains(subject) {
+                claims.push(subject.clone());
+            }
+        }
+    }
+
+    /// Claims what the configuration in force says, no more.
+    pub(crate) fn settle_claims(&self) {
+        self.claims.lock().clone_from(&self.config.load().subjects);
+    }
+
+    /// Starts serving: from here on messages reach the stream.
+    pub(crate) fn go_live(self: &Arc<Self>) {
+        self.subscribe_to(&self.config());
+        *self.standing.lock() = Standing::Live;
+    }
+
+    /// Puts a changed configuration in force.
+    pub(crate) fn changed(self: &Arc<Self>, config: StreamConfig) {
+        self.subscribe_to(&config);
+        self.config.store(Arc::new(config));
+        self.settle_claims();
+    }
+
+    /// Subscribes to what the configuration takes in, and to nothing else. What stays is not
+    /// interrupted.
+    fn subscribe_to(self: &Arc<Self>, config: &StreamConfig) {
+        let wanted = subjects::of_stream(config);
+        let mut held = self.subscriptions.lock();
+        let (stay, go): (Vec<_>, Vec<_>) = held.drain(..).partition(|sub| {
+            wanted.iter().any(|(pattern, kind)| {
+                let Target::Stream(target) = &sub.target else { return false };
+                *sub.pattern == *pattern.as_bytes() && target.kind == *kind
+            })
+        });
+        *held = stay;
+        for (pattern, kind) in wanted {
+            if held.iter().any(|sub| *sub.pattern == *pattern.as_bytes()) {
+                continue;
+            }
+            let sink = Arc::clone(&self.inbox) as Arc<dyn IngestSink>;
+            let target = Target::Stream(StreamTarget { sink, slot: self.slot, kind });
+            let sub = Subscription::internal(pattern.as_bytes(), target);
+            match self.space.subscribe(&sub) {
+                Ok(()) => held.push(sub),
+                Err(_) => tracing::error!(stream = self.name, pattern, "cannot subscribe"),
+            }
+        }
+        self.space.unsubscribe_all(&go);
+    }
+
+    /// Takes in nothing any more.
+    pub(crate) fn unsubscribe(&self) {
+        let subs = std::mem::take(&mut *self.subscriptions.lock());
+        self.space.unsubscribe_all(&subs);
+    }
+
+    /// Out of service, but still there.
+    pub(crate) fn failed(&self, reason: &str) {
+        self.unsubscribe();
+        *self.standing.lock() = Standing::Offline(reason.to_owned());
+    }
+}

@@ -1,0 +1,174 @@
+//! One stream in its shard, with what the shard keeps for it.
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+use routing::{Ingest, IngestKind, Msg, RouteBatch, SubjectSpace, WatchId};
+use stream::{AckMsg, AckSubject, Ctx, DirectGet, Effects, Interest, Publish, Stream, Watch};
+use types::Timestamp;
+
+use super::inbox::{DeliverWatcher, Inbox};
+use crate::advisories;
+use crate::ids::Ids;
+use crate::registry::StreamEntry;
+use crate::subjects;
+
+/// Answers a stream's questions about interest from its account's subscriptions.
+pub(super) struct SpaceInterest<'a>(pub(super) &'a SubjectSpace);
+
+impl Interest for SpaceInterest<'_> {
+    fn has_interest(&self, subject: &[u8]) -> bool {
+        self.0.has_interest(subject)
+    }
+
+    fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool {
+        self.0.has_queue_interest(subject, queue)
+    }
+}
+
+pub(super) struct Slot {
+    pub(super) entry: Arc<StreamEntry>,
+    pub(super) stream: Stream,
+    pub(super) fx: Effects,
+    /// It panicked: nobody may rely on its state any more.
+    pub(super) failed: bool,
+    /// It is on the shard's list for this round.
+    pub(super) touched: bool,
+    /// The deadline that its timer is set to.
+    armed: Option<u64>,
+    watches: HashMap<(String, String), WatchId, foldhash::fast::RandomState>,
+}
+
+impl Slot {
+    pub(super) fn new(entry: Arc<StreamEntry>, stream: Stream, fx: Effects) -> Self {
+        Slot {
+            entry,
+            stream,
+            fx,
+            failed: false,
+            touched: false,
+            armed: None,
+            watches: HashMap::default(),
+        }
+    }
+
+    /// Hands a message to the stream, by what its subject means.
+    pub(super) fn apply(&mut self, ctx: &Ctx<'_>, message: &Ingest<'_>) {
+        let Msg { subject, reply, headers, payload } = message.msg;
+        match message.kind {
+            IngestKind::Publish => {
+                self.stream.publish(ctx, Publish { subject, reply, headers, payload });
+            }
+            IngestKind::Ack => {
+                let Some(ack) = AckSubject::parse(subject) else { return };
+                let ack = AckMsg {
+                    consumer: ack.consumer,
+                    delivered: ack.delivered,
+                    stream_seq: ack.stream_seq,
+                    consumer_seq: ack.consumer_seq,
+                    reply,
+                    payload,
+                };
+                self.stream.ack(ctx, ack, &mut self.fx);
+            }
+            IngestKind::Next => {
+                let consumer = subjects::next_consumer(subject);
+                self.stream.next(ctx, consumer, reply, payload, &mut self.fx);
+            }
+            IngestKind::DirectGet => {
+                let last_by_subject = subjects::direct_get_subject(subject);
+                let get = DirectGet { last_by_subject, headers, payload };
+                self.stream.direct_get(ctx, get, reply, &mut self.fx);
+            }
+            IngestKind::FlowControl => self.stream.flow_control(ctx, subject, &mut self.fx),
+        }
+    }
+
+    /// Whether a timer entry is the one in force; it is spent then.
+    pub(super) fn timer_fired(&mut self, deadline: u64) -> bool {
+        let in_force = self.armed == Some(deadline);
+        if in_force {
+            self.armed = None;
+        }
+        in_force
+    }
+
+    /// The deadline to set a timer to, where that is not set already.
+    pub(super) fn next_timer(&mut self) -> Option<u64> {
+        if self.failed {
+            return None;
+        }
+        let deadline = self.stream.next_deadline_ns()?;
+        // A timer that fires too early costs one look; moving it back and forth costs entries.
+        if self.armed.is_some_and(|armed| armed <= deadline) {
+            return None;
+        }
+        self.armed = Some(deadline);
+        Some(deadline)
+    }
+
+    /// Starts and ends watches of deliver subjects, as the stream asked.
+    pub(super) fn update_watches(&mut self, inbox: &Arc<Inbox>, number: u32) {
+        for watch in self.fx.watches() {
+            match watch {
+                Watch::Start { consumer, subject } => {
+                    let watcher = Arc::new(DeliverWatcher {
+                        inbox: Arc::clone(inbox),
+                        slot: number,
+                        consumer: consumer.as_str().into(),
+                    });
+                    let id = self.entry.space().watch(subject.as_bytes(), watcher);
+                    let old = self.watches.insert((consumer.clone(), subject.clone()), id);
+                    if let Some(old) = old {
+                        self.entry.space().unwatch(old);
+                    }
+                }
+                Watch::Stop { consumer, subject } => {
+                    if let Some(id) = self.watches.remove(&(consumer.clone(), subject.clone())) {
+                        self.entry.space().unwatch(id);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn unwatch_all(&mut self) {
+        for (_, id) in self.watches.drain() {
+            self.entry.space().unwatch(id);
+        }
+    }
+
+    /// Queues everything that the stream has to send.
+    pub(super) fn route(&mut self, route: &mut RouteBatch, now: Timestamp, ids: &Ids) {
+        if self.fx.is_empty() {
+            return;
+        }
+        let space = self.entry.space();
+        for out in self.fx.iter() {
+            let msg = Msg {
+                subject: out.dest,
+                reply: out.reply,
+                headers: out.headers,
+                payload: out.payload,
+            };
+            route.publish_shown(space, &msg, out.subject, 0);
+        }
+        for advisory in self.fx.advisories() {
+            advisories::publish(route, space, advisory, now, ids);
+        }
+        self.fx.clear();
+    }
+
+    /// Gives the stream up after a panic.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+        self.fx.clear();
+        self.unwatch_all();
+        self.entry.failed("internal error");
+        tracing::error!(
+            account = self.entry.space().name(),
+            stream = self.entry.name(),
+            "the stream panicked and is out of service until the server restarts"
+        );
+    }
+}

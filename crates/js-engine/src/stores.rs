@@ -1,0 +1,47 @@
+//! Where streams get their stores from, as the engine sees it.
+
+use store::{StoreError, StreamStore};
+use types::{StreamConfig, Timestamp};
+
+/// Makes and finds the stores of streams.
+pub trait Stores: Send + Sync {
+    /// Everything stored for an account. Called once, before any of its streams is created.
+    ///
+    /// # Errors
+    /// Where the account's directory cannot be read at all; a stream that cannot be opened is
+    /// answered as [`Found::Broken`].
+    fn open_account(&self, account: &str) -> Result<Vec<Found>, StoreError>;
+
+    /// A store for a new stream; its configuration is durable when this returns.
+    ///
+    /// # Errors
+    /// Where it cannot be made; nothing is left behind then.
+    fn create(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        created: Timestamp,
+    ) -> Result<Box<dyn StreamStore>, StoreError>;
+}
+
+/// A stream found in an account's directory.
+pub enum Found {
+    /// It can go on.
+    Stream {
+        /// Its configuration, as stored.
+        config: Box<StreamConfig>,
+        /// When it was created.
+        created: Timestamp,
+        /// Its content.
+        store: Box<dyn StreamStore>,
+    },
+    /// It is there but cannot be opened; it is left as it is.
+    Broken {
+        /// Stream name.
+        name: String,
+        /// Its configuration, if that could be read.
+        config: Option<Box<StreamConfig>>,
+        /// Why not.
+        reason: String,
+    },
+}

@@ -1,0 +1,36 @@
+//! The subjects by which messages reach a stream.
+
+use routing::IngestKind;
+use types::StreamConfig;
+
+const NEXT: &str = "$JS.API.CONSUMER.MSG.NEXT.";
+const DIRECT_GET: &str = "$JS.API.DIRECT.GET.";
+
+/// All patterns of a stream, with what a message on them means.
+pub(crate) fn of_stream(config: &StreamConfig) -> Vec<(String, IngestKind)> {
+    let name = &config.name;
+    let mut all: Vec<_> =
+        config.subjects.iter().map(|s| (s.clone(), IngestKind::Publish)).collect();
+    // Consumer, deliveries, two sequences, time, pending.
+    all.push((format!("$JS.ACK.{name}.*.*.*.*.*.*"), IngestKind::Ack));
+    all.push((format!("{NEXT}{name}.*"), IngestKind::Next));
+    all.push((format!("$JS.FC.{name}.>"), IngestKind::FlowControl));
+    if config.allow_direct {
+        all.push((format!("{DIRECT_GET}{name}"), IngestKind::DirectGet));
+        all.push((format!("{DIRECT_GET}{name}.>"), IngestKind::DirectGet));
+    }
+    all
+}
+
+/// The consumer of `$JS.API.CONSUMER.MSG.NEXT.<stream>.<consumer>`.
+pub(crate) fn next_consumer(subject: &[u8]) -> &[u8] {
+    subject::token_at(subject, 7)
+}
+
+/// The subject that `$JS.API.DIRECT.GET.<stream>.<subject>` asks the last message of; empty
+/// where it names none.
+pub(crate) fn direct_get_subject(subject: &[u8]) -> &[u8] {
+    let mut tokens = subject::tokens(subject);
+    tokens.nth(4);
+    tokens.rest().unwrap_or_default()
+}
