@@ -2,5 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
 mod crash;
+mod differential;
+mod interop;
 mod jetstream;
 mod protocol;

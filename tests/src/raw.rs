@@ -54,6 +54,7 @@ impl Raw {
         loop {
             match self.line() {
                 line if line == "PONG" => return lines,
+                line if line == "PING" => self.send("PONG\r\n"),
                 line if line.starts_with("INFO ") => {}
                 line => lines.push(line),
             }
@@ -120,17 +121,32 @@ impl Raw {
         serde_json::from_str(&body).unwrap_or_else(|e| panic!("{e} in {body:?}"))
     }
 
+    /// The next message that has a reply subject: that, headers and payload.
+    pub fn delivery(&mut self) -> Option<(String, String, String)> {
+        let (words, headers, payload) = self.frame();
+        let with_reply = if words[0] == "HMSG" { 6 } else { 5 };
+        (words.len() == with_reply).then(|| (words[3].clone(), headers, payload))
+    }
+
     /// The next MSG or HMSG: headers and payload.
     pub fn message(&mut self) -> (String, String) {
+        let (_, headers, payload) = self.frame();
+        (headers, payload)
+    }
+
+    fn frame(&mut self) -> (Vec<String>, String, String) {
         let line = loop {
             let line = self.line();
-            if !line.starts_with("INFO ") && line != "PONG" {
-                break line;
+            match line.as_str() {
+                "PING" => self.send("PONG\r\n"),
+                "PONG" => {}
+                line if line.starts_with("INFO ") => {}
+                _ => break line,
             }
         };
-        let words: Vec<_> = line.split(' ').collect();
+        let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
         let sizes = |n: usize| words[words.len() - n].parse::<usize>().unwrap();
-        let (headers, total) = match words[0] {
+        let (headers, total) = match words[0].as_str() {
             "MSG" => (0, sizes(1)),
             "HMSG" => (sizes(2), sizes(1)),
             other => panic!("no message but {other:?} in {line:?}"),
@@ -140,6 +156,6 @@ impl Raw {
         }
         let body: Vec<u8> = self.buffer.drain(..total + 2).take(total).collect();
         let text = String::from_utf8(body).unwrap();
-        (text[..headers].to_owned(), text[headers..].to_owned())
+        (words, text[..headers].to_owned(), text[headers..].to_owned())
     }
 }

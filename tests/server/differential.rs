@@ -1,0 +1,399 @@
+//! The same requests to the reference and to this server, the replies compared field by field.
+
+use serde_json::{Value, json};
+use tests::{Node, Raw, Setup, reference};
+
+/// One thing to do on both servers.
+enum Step {
+    /// A request; its reply is compared.
+    Ask(&'static str, String),
+    /// A publish with headers; its ack is compared.
+    Publish(&'static str, &'static str, &'static str),
+    /// A pull; the status and messages are compared.
+    Pull(&'static str, &'static str),
+}
+
+use Step::{Ask, Publish, Pull};
+
+fn ask(subject: &'static str, body: Value) -> Step {
+    Ask(subject, if body.is_null() { String::new() } else { body.to_string() })
+}
+
+/// Replaces what differs between any two runs by its type.
+fn normalise(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            for (key, value) in map.iter_mut() {
+                let varies = matches!(
+                    key.as_str(),
+                    "created"
+                        | "ts"
+                        | "time"
+                        | "first_ts"
+                        | "last_ts"
+                        | "last_active"
+                        | "timestamp"
+                        | "id"
+                );
+                if varies && value.is_string() {
+                    *value = json!("<varies>");
+                } else {
+                    normalise(value);
+                }
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(normalise),
+        _ => {}
+    }
+}
+
+fn perform(node: &Node, steps: &[Step]) -> Vec<(String, Value)> {
+    let mut raw = Raw::client(node);
+    let mut replies = Vec::new();
+    for step in steps {
+        match step {
+            Ask(subject, body) => {
+                let (headers, body_text) = raw.request(subject, body);
+                let mut reply = serde_json::from_str(&body_text)
+                    .unwrap_or(json!({"headers": headers, "body": body_text}));
+                normalise(&mut reply);
+                replies.push((format!("{subject} {body}"), reply));
+            }
+            Publish(subject, headers, payload) => {
+                let block = if headers.is_empty() {
+                    String::new()
+                } else {
+                    format!("NATS/1.0\r\n{headers}\r\n\r\n")
+                };
+                let (h, t) = (block.len(), block.len() + payload.len());
+                let line = if h == 0 {
+                    format!("PUB {subject} _P {t}")
+                } else {
+                    format!("HPUB {subject} _P {h} {t}")
+                };
+                raw.send(format!("SUB _P 7\r\n{line}\r\n{block}{payload}\r\nUNSUB 7 1\r\n"));
+                let (headers, ack) = raw.message();
+                let reply =
+                    serde_json::from_str(&ack).unwrap_or(json!({"headers": headers, "body": ack}));
+                replies.push((format!("publish {subject} {headers:?} {payload:?}"), reply));
+            }
+            Pull(subject, body) => {
+                raw.send(format!("SUB _N 8\r\nPUB {subject} _N {}\r\n{body}\r\n", body.len()));
+                let mut got = Vec::new();
+                loop {
+                    let (headers, payload) = raw.message();
+                    got.push(json!([headers, payload]));
+                    if headers.starts_with("NATS/1.0 4") || got.len() == 2 {
+                        break;
+                    }
+                }
+                raw.send("UNSUB 8\r\n");
+                raw.sync();
+                replies.push((format!("pull {subject} {body}"), json!(got)));
+            }
+        }
+    }
+    replies
+}
+
+#[track_caller]
+fn check_same(what: &str, steps: &[Step]) {
+    let Some(binary) = reference(what) else { return };
+    let setup = || Setup::jetstream().args(["-n", "same"]);
+    let theirs = perform(&setup().binary(&binary).start(), steps);
+    let ours = perform(&setup().start(), steps);
+    let mut differences = Vec::new();
+    for ((request, theirs), (_, ours)) in theirs.iter().zip(&ours) {
+        if theirs != ours {
+            differences.push(format!("{request}\n  reference: {theirs}\n  jetcore:   {ours}"));
+        }
+    }
+    assert!(
+        differences.is_empty(),
+        "{} of {} differ:\n{}",
+        differences.len(),
+        theirs.len(),
+        differences.join("\n")
+    );
+}
+
+const CREATE: &str = "$JS.API.STREAM.CREATE.S";
+
+#[test]
+fn streams() {
+    check_same(
+        "stream requests compared with the reference",
+        &[
+            ask("$JS.API.INFO", Value::Null),
+            ask("$JS.API.STREAM.NAMES", Value::Null),
+            ask("$JS.API.STREAM.LIST", Value::Null),
+            ask("$JS.API.STREAM.INFO.S", Value::Null),
+            ask(CREATE, json!({"name": "S", "subjects": ["s.>"]})),
+            ask(CREATE, json!({"name": "S", "subjects": ["s.>"]})),
+            ask(CREATE, json!({"name": "S", "subjects": ["t.>"]})),
+            ask(CREATE, json!({"name": "T", "subjects": ["t.>"]})),
+            ask("$JS.API.STREAM.CREATE.T", json!({"name": "T", "subjects": ["s.a"]})),
+            ask("$JS.API.STREAM.CREATE.T", json!({"name": "T", "subjects": ["t..a"]})),
+            ask("$JS.API.STREAM.CREATE.T", json!({"name": "T", "subjects": ["$JS.API.>"]})),
+            ask("$JS.API.STREAM.CREATE.T", json!({"name": "T", "subjects": ["a.*", "a.b"]})),
+            ask("$JS.API.STREAM.CREATE.T", json!({"name": "T", "num_replicas": 3})),
+            ask(
+                "$JS.API.STREAM.CREATE.T",
+                json!({"name": "T", "retention": "workqueue", "storage": "memory", "max_msgs": 10, "max_bytes": 1000, "max_age": 1_000_000_000_i64, "discard": "new", "max_msgs_per_subject": 5, "max_msg_size": 100, "metadata": {"a": "b"}, "description": "d", "allow_direct": true, "allow_rollup_hdrs": true}),
+            ),
+            ask("$JS.API.STREAM.CREATE.U", json!({"name": "U", "discard_new_per_subject": true})),
+            ask(
+                "$JS.API.STREAM.CREATE.U",
+                json!({"name": "U", "duplicate_window": 10, "max_age": 5}),
+            ),
+            ask("$JS.API.STREAM.CREATE.U", json!({"name": "U", "max_age": 50_000_000})),
+            ask("$JS.API.STREAM.CREATE.U", json!({"name": "U", "sealed": true})),
+            ask(
+                "$JS.API.STREAM.CREATE.U",
+                json!({"name": "U", "deny_purge": true, "allow_rollup_hdrs": true}),
+            ),
+            ask("$JS.API.STREAM.UPDATE.NONE", json!({"name": "NONE"})),
+            ask(
+                "$JS.API.STREAM.UPDATE.S",
+                json!({"name": "S", "subjects": ["s.>", "s2"], "max_msgs": 100}),
+            ),
+            ask(
+                "$JS.API.STREAM.UPDATE.S",
+                json!({"name": "S", "subjects": ["s.>"], "storage": "memory"}),
+            ),
+            ask(
+                "$JS.API.STREAM.UPDATE.S",
+                json!({"name": "S", "subjects": ["s.>"], "retention": "workqueue"}),
+            ),
+            ask(
+                "$JS.API.STREAM.UPDATE.S",
+                json!({"name": "S", "subjects": ["s.>"], "max_consumers": 5}),
+            ),
+            ask("$JS.API.STREAM.NAMES", json!({"subject": "s2"})),
+            ask("$JS.API.STREAM.NAMES", Value::Null),
+            ask("$JS.API.STREAM.LIST", json!({"offset": 1})),
+            ask("$JS.API.STREAM.INFO.S", json!({"subjects_filter": ">", "deleted_details": true})),
+            ask("$JS.API.STREAM.PURGE.S", json!({"seq": 1, "keep": 1})),
+            ask("$JS.API.STREAM.DELETE.NONE", Value::Null),
+            ask("$JS.API.STREAM.DELETE.T", Value::Null),
+            ask("$JS.API.INFO", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn publishing() {
+    check_same(
+        "publish acks compared with the reference",
+        &[
+            ask(
+                CREATE,
+                json!({"name": "S", "subjects": ["s.>"], "allow_rollup_hdrs": true, "max_msg_size": 64, "allow_direct": true}),
+            ),
+            Publish("s.a", "", "one"),
+            Publish("s.a", "Nats-Msg-Id: 1", "two"),
+            Publish("s.a", "Nats-Msg-Id: 1", "two"),
+            Publish("s.a", "Nats-Expected-Stream: OTHER", "x"),
+            Publish("s.a", "Nats-Expected-Stream: S", "x"),
+            Publish("s.a", "Nats-Expected-Last-Sequence: 1", "x"),
+            Publish("s.a", "Nats-Expected-Last-Sequence: 3", "x"),
+            Publish("s.a", "Nats-Expected-Last-Msg-Id: 9", "x"),
+            Publish("s.b", "Nats-Expected-Last-Subject-Sequence: 0", "x"),
+            Publish("s.b", "Nats-Expected-Last-Subject-Sequence: 0", "x"),
+            Publish("s.c", "Nats-TTL: 1s", "x"),
+            Publish(
+                "s.c",
+                "",
+                "0123456789012345678901234567890123456789012345678901234567890123456789",
+            ),
+            Publish("s.b", "Nats-Rollup: sub", "x"),
+            Publish("s.b", "Nats-Rollup: nonsense", "x"),
+            ask("$JS.API.STREAM.INFO.S", json!({"subjects_filter": ">", "deleted_details": true})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 1})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 2})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 99})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"last_by_subj": "s.b"})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"next_by_subj": "s.>", "seq": 2})),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({})),
+            ask("$JS.API.STREAM.MSG.DELETE.S", json!({"seq": 2})),
+            ask("$JS.API.STREAM.MSG.DELETE.S", json!({"seq": 2})),
+            ask("$JS.API.STREAM.INFO.S", json!({"deleted_details": true})),
+            ask("$JS.API.STREAM.PURGE.S", json!({"filter": "s.a", "keep": 1})),
+            ask("$JS.API.STREAM.PURGE.S", Value::Null),
+            Publish("s.a", "", "after"),
+            ask("$JS.API.STREAM.INFO.S", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn discard_new() {
+    check_same(
+        "discard new compared with the reference",
+        &[
+            ask(CREATE, json!({"name": "S", "subjects": ["s.>"], "discard": "new", "max_msgs": 2})),
+            Publish("s.a", "", "1"),
+            Publish("s.a", "", "2"),
+            Publish("s.a", "", "3"),
+            ask(
+                "$JS.API.STREAM.CREATE.B",
+                json!({"name": "B", "subjects": ["b.>"], "discard": "new", "max_bytes": 100}),
+            ),
+            Publish("b.a", "", "0123456789012345678901234567890123456789"),
+            Publish("b.a", "", "0123456789012345678901234567890123456789"),
+            ask(
+                "$JS.API.STREAM.CREATE.P",
+                json!({"name": "P", "subjects": ["p.>"], "discard": "new", "discard_new_per_subject": true, "max_msgs_per_subject": 1}),
+            ),
+            Publish("p.a", "", "1"),
+            Publish("p.a", "", "2"),
+            Publish("p.b", "", "1"),
+            ask("$JS.API.STREAM.LIST", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn consumers() {
+    const C: &str = "$JS.API.CONSUMER.CREATE.S.c";
+    check_same(
+        "consumer requests compared with the reference",
+        &[
+            ask(CREATE, json!({"name": "S", "subjects": ["s.>"]})),
+            Publish("s.a", "", "one"),
+            Publish("s.b", "A: b", "two"),
+            Publish("s.a", "", "three"),
+            ask("$JS.API.CONSUMER.INFO.S.c", Value::Null),
+            ask("$JS.API.CONSUMER.NAMES.S", Value::Null),
+            ask("$JS.API.CONSUMER.LIST.NONE", Value::Null),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "ack_policy": "explicit"}, "action": "update"}),
+            ),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit", "filter_subject": "s.a"}}),
+            ),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit", "filter_subject": "s.a"}}),
+            ),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit", "filter_subject": "s.a"}, "action": "create"}),
+            ),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "durable_name": "c", "ack_policy": "none", "filter_subject": "s.a"}}),
+            ),
+            ask(
+                C,
+                json!({"stream_name": "S", "config": {"name": "c", "durable_name": "c", "ack_policy": "explicit", "filter_subject": "s.a", "max_ack_pending": 7, "description": "new"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "other", "ack_policy": "explicit"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "T", "config": {"name": "d", "ack_policy": "explicit"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.NONE.d",
+                json!({"stream_name": "NONE", "config": {"name": "d", "ack_policy": "explicit"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "max_waiting": -1, "deliver_policy": "by_start_sequence"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "deliver_policy": "last_per_subject"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "filter_subject": "s.a", "filter_subjects": ["s.b"]}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "filter_subjects": ["s.*", "s.b"]}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "backoff": [1_000_000_000_i64, 2_000_000_000_i64], "max_deliver": 1}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "flow_control": true, "deliver_subject": "dd"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "deliver_subject": "s.x"}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "deliver_subject": "dd", "idle_heartbeat": 1}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.d",
+                json!({"stream_name": "S", "config": {"name": "d", "ack_policy": "explicit", "deliver_subject": "dd", "idle_heartbeat": 1_000_000_000_i64, "flow_control": true, "ack_wait": 5_000_000_000_i64, "sample_freq": "50%", "rate_limit_bps": 1000, "headers_only": true, "replay_policy": "original", "metadata": {"k": "v"}}}),
+            ),
+            ask(
+                "$JS.API.CONSUMER.DURABLE.CREATE.S.e",
+                json!({"stream_name": "S", "config": {"durable_name": "e", "ack_policy": "all", "deliver_policy": "new", "max_deliver": 3, "backoff": [1_000_000_000_i64, 2_000_000_000_i64]}}),
+            ),
+            ask("$JS.API.CONSUMER.INFO.S.c", Value::Null),
+            ask("$JS.API.CONSUMER.INFO.S.d", Value::Null),
+            ask("$JS.API.CONSUMER.INFO.S.e", Value::Null),
+            ask("$JS.API.CONSUMER.NAMES.S", Value::Null),
+            ask("$JS.API.CONSUMER.LIST.S", Value::Null),
+            ask("$JS.API.CONSUMER.DELETE.S.d", Value::Null),
+            ask("$JS.API.CONSUMER.DELETE.S.d", Value::Null),
+            ask("$JS.API.STREAM.INFO.S", Value::Null),
+            ask("$JS.API.INFO", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn pulling_statuses() {
+    const NEXT: &str = "$JS.API.CONSUMER.MSG.NEXT.S.c";
+    check_same(
+        "pull statuses compared with the reference",
+        &[
+            ask(CREATE, json!({"name": "S", "subjects": ["s.>"], "storage": "memory"})),
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.c",
+                json!({"stream_name": "S", "config": {"name": "c", "ack_policy": "none", "max_batch": 10, "max_expires": 2_000_000_000_i64, "max_bytes": 1000}}),
+            ),
+            Pull(NEXT, r#"{"batch":1,"no_wait":true}"#),
+            Pull(NEXT, r#"{"batch":1,"expires":50000000}"#),
+            Pull(NEXT, r#"{"batch":11,"expires":50000000}"#),
+            Pull(NEXT, r#"{"batch":1,"expires":3000000000}"#),
+            Pull(NEXT, r#"{"batch":1,"max_bytes":2000,"expires":50000000}"#),
+            Pull(NEXT, r#"{"batch":1,"expires":50000000,"idle_heartbeat":40000000}"#),
+            Pull(NEXT, "nonsense"),
+            ask("$JS.API.CONSUMER.INFO.S.c", Value::Null),
+        ],
+    );
+}
+
+#[test]
+fn malformed_requests() {
+    check_same(
+        "malformed requests compared with the reference",
+        &[
+            ask("$JS.API.STREAM.CREATE.S", Value::Null),
+            ask("$JS.API.STREAM.CREATE.S", json!({"name": "OTHER"})),
+            ask("$JS.API.STREAM.CREATE.S", json!({"name": "S", "subjects": ["s"]})),
+            ask("$JS.API.STREAM.PURGE.NONE", Value::Null),
+            ask("$JS.API.STREAM.MSG.GET.NONE", json!({"seq": 1})),
+            ask("$JS.API.STREAM.MSG.DELETE.S", json!({"seq": 5})),
+            ask("$JS.API.STREAM.MSG.DELETE.S", Value::Null),
+            ask("$JS.API.CONSUMER.CREATE.S", Value::Null),
+            ask("$JS.API.STREAM.LEADER.STEPDOWN.S", Value::Null),
+            ask("$JS.API.STREAM.PEER.REMOVE.S", json!({"peer": "x"})),
+            ask("$JS.API.CONSUMER.LEADER.STEPDOWN.S.c", Value::Null),
+        ],
+    );
+}
