@@ -26,7 +26,10 @@ pub trait Transport: Send + Sync {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
 
     /// Wakes the connection's writer task: it waits until the socket is writable and calls
-    /// [`Outbox::resume`], or notices that the box was closed. Must not block or call the box.
+    /// [`Outbox::resume`]. A closed box wakes it too, and again when a flusher that was at work
+    /// has ended: the box is done when it is closed and `resume` says `Clean` or `Closed`. A wake
+    /// must not be lost while the task is awake (as with `Notify::notify_one`). Must not block or
+    /// call the box.
     fn wake(&self);
 }
 
@@ -310,13 +313,18 @@ impl Outbox {
     fn drain<'a>(&'a self, mut state: MutexGuard<'a, State>) -> FlushOutcome {
         let Some(transport) = self.transport.get() else { return FlushOutcome::Detached };
         for round in 1.. {
-            if state.closed.is_some_and(|reason| !reason.drains()) {
+            let given_up = state.closed.is_some_and(|reason| !reason.drains());
+            let next = if given_up { None } else { state.take() };
+            let Some((buffer, start)) = next else {
                 state.flush = Flush::Idle;
-                return FlushOutcome::Closed;
-            }
-            let Some((buffer, start)) = state.take() else {
-                state.flush = Flush::Idle;
-                return FlushOutcome::Clean;
+                // The writer task may have looked while this thread was busy: it waits to hear
+                // that a closed box is done.
+                let tell = state.closed.is_some() && round > 1;
+                drop(state);
+                if tell {
+                    transport.wake();
+                }
+                return if given_up { FlushOutcome::Closed } else { FlushOutcome::Clean };
             };
             state.flush = Flush::Active;
             drop(state);
@@ -334,6 +342,7 @@ impl Outbox {
                     let dropped = state.discard();
                     drop(state);
                     drop(dropped);
+                    transport.wake();
                 }
                 return FlushOutcome::Closed;
             }
@@ -352,6 +361,7 @@ impl Outbox {
                 state.flush = Flush::Idle;
                 drop(state);
                 drop(dropped);
+                transport.wake();
                 return FlushOutcome::Closed;
             }
             state.flush = Flush::Blocked;

@@ -241,6 +241,45 @@ fn a_flusher_is_let_go_while_others_keep_adding() {
     assert_eq!(*echo.rounds.lock(), 21, "every byte went out");
 }
 
+/// A transport during whose write somebody else closes the box.
+struct ClosedMeanwhile {
+    outbox: Arc<Outbox>,
+    reason: CloseReason,
+    wakes: Mutex<u32>,
+}
+
+impl Transport for Arc<ClosedMeanwhile> {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        if self.outbox.close(self.reason) {
+            assert_eq!(*self.wakes.lock(), 1);
+            // The woken writer task looks, and has to wait for the flusher.
+            assert_eq!(self.outbox.resume(), FlushOutcome::Busy);
+        }
+        Ok(bytes.len())
+    }
+
+    fn wake(&self) {
+        *self.wakes.lock() += 1;
+    }
+}
+
+#[test]
+fn the_writer_task_hears_that_a_closed_box_is_done() {
+    for (reason, outcome) in
+        [(CloseReason::Kicked, FlushOutcome::Clean), (CloseReason::ReadError, FlushOutcome::Closed)]
+    {
+        let outbox = Arc::new(Outbox::new(100));
+        let transport =
+            Arc::new(ClosedMeanwhile { outbox: Arc::clone(&outbox), reason, wakes: Mutex::new(0) });
+        outbox.attach(Box::new(Arc::clone(&transport)));
+        assert_eq!(push(&outbox, "bytes"), Pushed::First);
+        assert_eq!(outbox.flush(), outcome);
+        assert_eq!(*transport.wakes.lock(), 2, "{reason:?}");
+        assert_eq!(outbox.resume(), outcome);
+        assert_eq!((*transport.wakes.lock(), outbox.pending_bytes()), (2, 0));
+    }
+}
+
 #[test]
 fn memory_is_given_back() {
     let (outbox, transport) = boxed(10 << 20);

@@ -36,6 +36,10 @@ impl Transport for Arc<Flaky> {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         let _alone = self.writing.try_lock().expect("one flusher at a time");
         assert!(!bytes.is_empty());
+        // Lets the others at the box while a flusher is inside the transport.
+        for _ in 0..bytes.len() % 4 {
+            thread::yield_now();
+        }
         let mut state = self.state.lock();
         if state.broken {
             return Err(io::ErrorKind::BrokenPipe.into());
