@@ -372,7 +372,7 @@ fn pulling_statuses() {
             Pull(NEXT, r#"{"batch":1,"expires":3000000000}"#),
             Pull(NEXT, r#"{"batch":1,"max_bytes":2000,"expires":50000000}"#),
             Pull(NEXT, r#"{"batch":1,"expires":50000000,"idle_heartbeat":40000000}"#),
-            Pull(NEXT, "nonsense"),
+            Pull(NEXT, "{nonsense"),
             ask("$JS.API.CONSUMER.INFO.S.c", Value::Null),
         ],
     );
