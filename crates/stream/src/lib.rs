@@ -1,1 +1,35 @@
-//! stream
+//! One stream and its consumers, as synchronous state machines over a store.
+//!
+//! What it does: takes publishes, acks and pull requests, keeps retention, deduplication and
+//! limits, and says what is to be sent ([`Effects`]). Nothing leaves before it is committed:
+//! publish acks are held until [`Stream::commit`], and consumers read what was committed.
+//!
+//! State it owns: the store of one stream, its message-id window, and its consumers with their
+//! progress, requests and timers.
+//!
+//! What it must not know: accounts' subject spaces, connections, threads, clocks, files. Time and
+//! interest come in through [`Ctx`]; what is to be routed goes out through [`Effects`].
+//!
+//! Entry points: [`Stream::new`], [`Stream::recover`], then per batch [`Stream::publish`],
+//! [`Stream::ack`], [`Stream::next`], [`Stream::direct_get`], [`Stream::tick`],
+//! [`Stream::commit`], [`Stream::deliver`].
+//!
+//! Wire sources: `server/stream.go`, `server/consumer.go`, `server/jetstream_api.go`.
+
+mod consumer;
+mod ctx;
+mod duration;
+mod effects;
+mod errors;
+mod filter;
+mod headers;
+mod request;
+mod stream;
+
+pub use consumer::{AckMsg, AckSubject, ConsumerCreate};
+pub use ctx::{Ctx, Interest, StreamEnv, SyncPolicy};
+pub use effects::{Effects, Outgoing, Watch};
+pub use stream::{DirectGet, Publish, Ready, Stream, StreamParts};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! Commit: one flush for all that came in, then acks and confirmations go out; and timers.
+
+use store::{Durability, StoreError};
+use types::{ApiError, Timestamp};
+
+use super::{NEVER, Stream};
+use crate::SyncPolicy;
+use crate::consumer::{Cause, Fate};
+use crate::ctx::Ctx;
+use crate::effects::Effects;
+use crate::errors::{pub_refused, store_failed};
+
+impl Stream {
+    /// Makes what came in durable, then releases what depends on it: publish acks, republished
+    /// messages, confirmations of acks, advisories.
+    ///
+    /// If the store fails, what was not committed is refused with 10077 instead, forgotten
+    /// everywhere, and never delivered.
+    pub fn commit(&mut self, ctx: &Ctx<'_>, fx: &mut Effects) {
+        if self.store.is_dirty() {
+            let wanted = if self.needs_sync { self.durability() } else { Durability::Written };
+            match self.store.flush(wanted) {
+                Ok(()) => self.flushed(ctx, wanted, fx),
+                Err(error) => self.roll_back(ctx, &error, fx),
+            }
+        } else {
+            self.committed = self.last_seq;
+            fx.append(&mut self.held);
+        }
+        self.needs_sync = false;
+        self.confirm(fx);
+        for advisory in self.advisories.drain(..) {
+            fx.advisory(advisory);
+        }
+    }
+
+    fn flushed(&mut self, ctx: &Ctx<'_>, how: Durability, fx: &mut Effects) {
+        self.committed = self.last_seq;
+        fx.append(&mut self.held);
+        if how == Durability::Written
+            && let SyncPolicy::Interval(every) = self.env.sync
+            && self.sync_at == NEVER
+        {
+            self.sync_at = ctx.mono_ns.saturating_add(every);
+            self.wake = self.wake.min(self.sync_at);
+        }
+    }
+
+    /// What the failed flush was to make durable never happened.
+    fn roll_back(&mut self, ctx: &Ctx<'_>, error: &StoreError, fx: &mut Effects) {
+        let kept = self.store.totals().last_seq;
+        // A poisoned store may still show what it could not write.
+        self.committed = self.committed.min(kept);
+        self.note_last();
+        self.dedup.roll_back(self.committed);
+        self.last_msg_id.clear();
+        self.settle_quota();
+        self.recount_consumers(ctx);
+        let refusal = pub_refused(&self.config.name, store_failed(error));
+        let committed = self.committed;
+        fx.append_committed(&mut self.held, committed, |fx, refused| {
+            // Republished messages have a reply of no one: they are dropped.
+            if refused.headers.is_empty() {
+                fx.send(refused.dest, b"", b"", &refusal);
+            }
+        });
+    }
+
+    /// Stores the progress of consumers that were asked to confirm acks, then confirms.
+    fn confirm(&mut self, fx: &mut Effects) {
+        let mut failed = false;
+        for slot in std::mem::take(&mut self.confirming) {
+            if let Some(consumer) = self.consumers.get_mut(slot)
+                && consumer.is_unsaved()
+                && consumer.save(Durability::Written).is_err()
+            {
+                failed = true;
+            }
+        }
+        if failed {
+            // Silence makes the client ask again; a confirmation would be a lie.
+            self.confirms.clear();
+        } else {
+            fx.append(&mut self.confirms);
+        }
+    }
+
+    /// Does what is due: ack waits, expiries, heartbeats, requests, saving of progress.
+    pub fn tick(&mut self, ctx: &Ctx<'_>, fx: &mut Effects) {
+        if ctx.mono_ns < self.wake || self.closed {
+            return;
+        }
+        self.expire_messages(ctx);
+        self.dedup.expire(ctx.now);
+        if ctx.mono_ns >= self.sync_at {
+            self.sync_at = NEVER;
+            if self.store.flush(Durability::Synced).is_err() {
+                self.sync_at = ctx.mono_ns.saturating_add(1_000_000_000);
+            }
+        }
+        for slot in self.consumers.slots() {
+            let due = self.consumers.get(slot).is_some_and(|c| c.wake <= ctx.mono_ns);
+            if due && self.with_consumer(slot, ctx, fx, |c, io| c.tick(io)) == Some(Fate::Inactive)
+            {
+                self.remove_consumer(slot, ctx, fx);
+            }
+        }
+        self.drop_settled(ctx);
+        self.plan_wake(ctx);
+    }
+
+    /// Removes what max_age and TTLs say.
+    fn expire_messages(&mut self, ctx: &Ctx<'_>) {
+        if self.store.next_expiry().is_none_or(|at| at > ctx.now) {
+            return;
+        }
+        let now = ctx.now;
+        let expired = self
+            .with_removals(Cause::Limits, ctx.mono_ns, |store, removed| store.expire(now, removed));
+        // A failure shows with the next write; expiry is tried again with the next tick.
+        let _: Result<Option<Timestamp>, StoreError> = expired;
+        if self.store.totals().last_seq != self.last_seq {
+            // The store added delete markers.
+            self.note_last();
+            self.settle_quota();
+            self.recount_consumers(ctx);
+            self.needs_sync = true;
+        }
+    }
+
+    /// Computes when the next tick is due.
+    pub(super) fn plan_wake(&mut self, ctx: &Ctx<'_>) {
+        let consumers = self.consumers.iter().map(|c| c.wake).min().unwrap_or(NEVER);
+        self.wake = consumers.min(self.sync_at);
+        self.plan_dedup(ctx);
+        self.plan_expiry(ctx);
+    }
+
+    /// Lets the timer know when the oldest message id is due. The window is checked at lookup:
+    /// expiry only frees memory, and takes whole batches.
+    pub(super) fn plan_dedup(&mut self, ctx: &Ctx<'_>) {
+        if let Some(due) = self.dedup.next_expiry() {
+            let wait = u64::try_from(due.saturating_sub(ctx.now.unix_ns())).unwrap_or(0);
+            let wait = wait.max(50_000_000);
+            self.wake = self.wake.min(ctx.mono_ns.saturating_add(wait));
+        }
+    }
+
+    /// Lets the timer know when the store's next message expires.
+    pub(super) fn plan_expiry(&mut self, ctx: &Ctx<'_>) {
+        if let Some(at) = self.store.next_expiry() {
+            let wait = u64::try_from(at.unix_ns().saturating_sub(ctx.now.unix_ns())).unwrap_or(0);
+            // Not more often than every few ms: expiry takes whole batches.
+            let wait = wait.max(5_000_000);
+            self.wake = self.wake.min(ctx.mono_ns.saturating_add(wait));
+        }
+    }
+
+    /// Counts again what each consumer has pending.
+    pub(super) fn recount_consumers(&mut self, _ctx: &Ctx<'_>) {
+        let Stream { store, consumers, ready, .. } = self;
+        for (slot, consumer) in consumers.slots_mut() {
+            consumer.recount(&mut **store);
+            if consumer.num_pending > 0 && consumer.wants_messages() {
+                super::mark_ready(consumer, slot, ready);
+            }
+        }
+    }
+
+    /// Ends all pull requests, stores all progress and closes the store.
+    ///
+    /// # Errors
+    /// 10077 if the store fails; what it could store is stored.
+    pub fn stop(&mut self, fx: &mut Effects) -> Result<(), ApiError> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        let mut first_error = None;
+        for slot in self.consumers.slots() {
+            let Some(consumer) = self.consumers.get_mut(slot) else { continue };
+            consumer.end_requests(fx, "409 Server Shutdown");
+            if let Err(error) = consumer.save(Durability::Synced) {
+                first_error.get_or_insert(error);
+            }
+        }
+        if let Err(error) = self.store.stop() {
+            first_error.get_or_insert(error);
+        }
+        first_error.map_or(Ok(()), |error| Err(store_failed(&error)))
+    }
+}
