@@ -32,7 +32,7 @@ pub use stream_config::{
 pub use time::{BadTimestamp, Timestamp};
 
 /// JetStream API level that this server speaks (`server/jetstream_versioning.go`).
-pub const API_LEVEL: u32 = 3;
+pub const API_LEVEL: u32 = 4;
 /// Version of nats-server that clients may take this server for.
 pub const COMPATIBLE_VERSION: &str = "2.14.0";
 /// Name of the account of users without one (`server/const.go`).
