@@ -112,7 +112,7 @@ fn check_flow_control_acks(config: &ConsumerConfig) -> Result<(), ApiError> {
 }
 
 /// A backoff list needs as many deliveries (10116).
-pub(super) fn check_backoff(config: &ConsumerConfig) -> Result<(), ApiError> {
+fn check_backoff(config: &ConsumerConfig) -> Result<(), ApiError> {
     let steps = i64::try_from(config.backoff_ns.len()).unwrap_or(i64::MAX);
     if steps > 0 && config.max_deliver != -1 && steps > config.max_deliver {
         return Err(errors::CONSUMER_MAX_DELIVER_BACKOFF.err());

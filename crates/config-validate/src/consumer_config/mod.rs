@@ -1,7 +1,6 @@
-//! Consumer configurations: defaults, checks, and which changes are allowed.
+//! Consumer configurations: defaults and checks.
 
 mod check;
-mod update;
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +12,6 @@ use types::{
 use crate::stream_config::Strictness;
 
 pub use check::check_consumer;
-pub use update::{Bound, check_consumer_update};
 
 /// Waiting pull requests where none are asked for (`JSWaitQueueDefaultMax`).
 pub const DEFAULT_MAX_WAITING: i64 = 512;
@@ -139,7 +137,6 @@ pub fn unsupported_feature(config: &ConsumerConfig) -> Option<&'static str> {
     [
         (config.ack_policy == AckPolicy::FlowControl, "ack_policy flow_control"),
         (config.sourcing, "sourcing"),
-        (config.priority_policy != PriorityPolicy::None, "priority_policy"),
     ]
     .into_iter()
     .find_map(|(asked, field)| asked.then_some(field))

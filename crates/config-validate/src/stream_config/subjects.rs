@@ -68,7 +68,7 @@ fn check_reserved(config: &StreamConfig, subject: &str) -> Result<(), ApiError> 
     Ok(())
 }
 
-/// Checks `subject_transform` and `republish`, as far as that needs no mapping to be built.
+/// Checks `subject_transform` and `republish`.
 pub(super) fn check_transforms(
     config: &mut StreamConfig,
     strictness: Strictness,
@@ -80,6 +80,8 @@ pub(super) fn check_transforms(
                 errors::STREAM_TRANSFORM_INVALID_SOURCE.with(format!("invalid subject {source}"))
             );
         }
+        subject::Transform::validate_mapping(source, &transform.dest)
+            .map_err(|error| errors::STREAM_TRANSFORM_INVALID_DESTINATION.with(error))?;
     }
     let Some(republish) = &mut config.republish else { return Ok(()) };
     if republish.src.is_empty() {
@@ -99,6 +101,12 @@ pub(super) fn check_transforms(
     }
     if config.subjects.iter().any(|s| collide(&republish.dest, s)) {
         return Err(invalid("stream configuration for republish destination forms a cycle"));
+    }
+    let (source, dest) = (&republish.src, &republish.dest);
+    if subject::Transform::new(source, dest).is_err() {
+        return Err(invalid(format!(
+            "stream configuration for republish with transform from '{source}' to '{dest}' not valid"
+        )));
     }
     Ok(())
 }
