@@ -40,18 +40,15 @@ pub(crate) fn format_finding(line: &str, root: &str) -> Option<Finding> {
     Some(Finding::new(path, number.parse().ok()?, "format", "run `cargo fmt`"))
 }
 
-/// `cargo clippy` with warnings as errors.
+/// `cargo clippy`; every warning is a finding, as with `-D warnings`.
+///
+/// The compiler is told to go no higher than warnings, because an error in one crate would keep
+/// those above it from being looked at.
 pub(crate) fn clippy(scope: &Scope, progress: &Progress) -> Result<Outcome, String> {
     let mut command = command(scope);
     command.arg("clippy").args(scope.package_args());
-    command.args([
-        "--all-targets",
-        "--keep-going",
-        "--message-format=json",
-        "--",
-        "-D",
-        "warnings",
-    ]);
+    command.args(["--all-targets", "--keep-going", "--message-format=json"]);
+    command.args(["--", "--cap-lints", "warn"]);
     diagnose(command, progress, Level::Warnings)
 }
 

@@ -101,7 +101,10 @@ fn finding(message: &CompilerMessage, level: Level) -> Option<Finding> {
     let (path, line) = span.map_or(("Cargo.toml", 1), |span| (&span.file_name, span.line_start));
     let rule = message.code.as_ref().map_or(message.level.as_str(), |code| code.code.as_str());
     let helps = message.children.iter().filter(|child| child.level == "help");
-    let help = helps.map(|child| child.message.as_str()).find(|text| !text.contains("http"));
+    // Links, and the way to switch a lint off, are no advice.
+    let help = helps
+        .map(|child| child.message.as_str())
+        .find(|text| !text.contains("http") && !text.starts_with("to override"));
     let advice = match help {
         Some(help) => format!("{first}; {}", help.lines().next().unwrap_or_default()),
         None => first.to_owned(),
