@@ -1,6 +1,7 @@
 //! Whole-server tests: the real binary on loopback.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod clients;
 mod crash;
 mod differential;
 mod interop;
