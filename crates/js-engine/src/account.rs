@@ -13,7 +13,6 @@ use js_account::AccountUsage;
 use parking_lot::Mutex;
 use routing::SubjectSpace;
 use stream::{Ctx, Effects, Stream, StreamParts};
-use types::advisory::{Action, Advisory};
 use types::{
     AccountStats, ApiError, StreamConfig, StreamConfigRequest, StreamInfo, Timestamp, errors,
 };
@@ -201,7 +200,7 @@ impl JsAccount {
             Err(error) => reply(Err(error)),
             Ok(Claimed::Same(name)) => self.with_stream(
                 &name,
-                |stream, ctx, _| Ok(stream.create_info(ctx)),
+                |stream, ctx, _| Ok(stream.brief_info(ctx)),
                 |info| reply(info.map(|info| CreatedStream { info, is_new: false })),
             ),
             Ok(Claimed::New(entry)) => self.open_new(entry, Box::new(reply)),
@@ -250,7 +249,7 @@ impl JsAccount {
     fn open_new(self: &Arc<Self>, entry: Arc<StreamEntry>, reply: Reply<CreatedStream>) {
         let account = Arc::clone(self);
         let making = Arc::clone(&entry);
-        let build = Box::new(move |_: &Ctx<'_>, fx: &mut Effects| {
+        let build = Box::new(move |ctx: &Ctx<'_>, fx: &mut Effects| {
             let config = (*making.config()).clone();
             let store =
                 account.core.stores.create(&account.name, &config, making.created()).map_err(
@@ -269,9 +268,7 @@ impl JsAccount {
                 quota,
                 env: Arc::clone(&account.core.stream_env),
             };
-            let stream = Stream::new(parts);
-            fx.advisory(account.stream_action(making.name(), Action::Create));
-            Ok(stream)
+            Stream::new(ctx, parts, fx)
         });
         let account = Arc::clone(self);
         let made = Arc::clone(&entry);
@@ -279,7 +276,7 @@ impl JsAccount {
             Box::new(move |outcome: Result<(&mut Stream, &Ctx<'_>, &mut Effects), ApiError>| {
                 let outcome = outcome.map(|(stream, ctx, _)| {
                     made.go_live();
-                    CreatedStream { info: stream.create_info(ctx), is_new: true }
+                    CreatedStream { info: stream.brief_info(ctx), is_new: true }
                 });
                 if outcome.is_err() {
                     account.forget(&made);
@@ -288,11 +285,6 @@ impl JsAccount {
             });
         let inbox = Arc::clone(entry.inbox());
         inbox.send(Input::Open(Open { entry, build, opened }));
-    }
-
-    fn stream_action(&self, stream: &str, action: Action) -> Advisory {
-        let domain = self.core.settings.domain.clone();
-        Advisory::StreamAction { stream: stream.to_owned(), action, domain }
     }
 
     /// Takes an entry off the register; its reservation goes with it.
@@ -347,9 +339,8 @@ impl JsAccount {
             }
             entry.claim_too(&config.subjects);
         }
-        let outcome = entry.with_reserved(config.max_bytes, || {
-            stream.update(ctx, config.clone(), fx)
-        });
+        let outcome =
+            entry.with_reserved(config.max_bytes, || stream.update(ctx, config.clone(), fx));
         match outcome {
             Err(error) => {
                 entry.settle_claims();
@@ -357,8 +348,7 @@ impl JsAccount {
             }
             Ok(()) => {
                 entry.changed(config);
-                fx.advisory(self.stream_action(entry.name(), Action::Modify));
-                Ok(stream.create_info(ctx))
+                Ok(stream.brief_info(ctx))
             }
         }
     }
@@ -376,18 +366,11 @@ impl JsAccount {
         entry.unsubscribe();
         let account = Arc::clone(self);
         let gone = Arc::clone(&entry);
-        let closed = Box::new(move |outcome: Result<(), store::StoreError>| {
+        let closed = Box::new(move |outcome: Result<(), ApiError>| {
             match &outcome {
-                Ok(()) => {
-                    account.forget(&gone);
-                    account.core.publish_advisory(
-                        &account.space,
-                        &account.stream_action(gone.name(), Action::Delete),
-                    );
-                }
-                Err(error) => gone.closing_failed(&error.to_string()),
+                Ok(()) => account.forget(&gone),
+                Err(error) => gone.closing_failed(&error.description),
             }
-            let outcome = outcome.map_err(|error| errors::STREAM_DELETE.with(error));
             Box::new(move || reply(outcome)) as Box<dyn FnOnce() + Send>
         });
         let close = Close { slot: entry.slot(), ending: Ending::Delete, closed };
@@ -454,7 +437,7 @@ impl JsAccount {
                 quota,
                 env: Arc::clone(&account.core.stream_env),
             };
-            Stream::recover(parts, ctx, fx)
+            Stream::recover(ctx, parts, fx)
         });
         let done = Arc::clone(&entry);
         let opened =
@@ -481,7 +464,7 @@ impl JsAccount {
             entry.unsubscribe();
             let tx = tx.clone();
             let name = entry.name().to_owned();
-            let closed = Box::new(move |outcome: Result<(), store::StoreError>| {
+            let closed = Box::new(move |outcome: Result<(), ApiError>| {
                 if let Err(error) = outcome {
                     tracing::error!(stream = name, %error, "stopping");
                 }

@@ -9,14 +9,12 @@ use std::time::{Duration, Instant};
 use env::{Clock, Rng};
 use js_account::ServerUsage;
 use parking_lot::Mutex;
-use routing::{RouteBatch, SubjectSpace};
+use routing::SubjectSpace;
 use store::StoreError;
 use stream::StreamEnv;
-use types::advisory::Advisory;
 use types::{AccountLimits, ApiError, EngineStats, Timestamp};
 
 use crate::account::JsAccount;
-use crate::advisories;
 use crate::ids::Ids;
 use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
@@ -74,13 +72,6 @@ impl Core {
             // There is always at least one shard; an inbox that nobody reads answers nothing.
             None => (Inbox::new(usize::MAX, self.settings.inbox).0, 0),
         }
-    }
-
-    /// Publishes an advisory in an account.
-    pub(crate) fn publish_advisory(&self, space: &Arc<SubjectSpace>, advisory: &Advisory) {
-        let mut route = RouteBatch::new();
-        advisories::publish(&mut route, space, advisory, self.now(), &self.ids);
-        route.finish();
     }
 }
 

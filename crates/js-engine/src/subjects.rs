@@ -27,10 +27,14 @@ pub(crate) fn next_consumer(subject: &[u8]) -> &[u8] {
     subject::token_at(subject, 7)
 }
 
-/// The subject that `$JS.API.DIRECT.GET.<stream>.<subject>` asks the last message of; empty
-/// where it names none.
-pub(crate) fn direct_get_subject(subject: &[u8]) -> &[u8] {
+/// The subject that `$JS.API.DIRECT.GET.<stream>.<subject>` asks the last message of.
+pub(crate) fn direct_get_subject(subject: &[u8]) -> Option<&[u8]> {
     let mut tokens = subject::tokens(subject);
     tokens.nth(4);
-    tokens.rest().unwrap_or_default()
+    tokens.rest()
+}
+
+/// The consumer of `$JS.FC.<stream>.<consumer>.<token>`.
+pub(crate) fn flow_control_consumer(subject: &[u8]) -> &[u8] {
+    subject::token_at(subject, 4)
 }

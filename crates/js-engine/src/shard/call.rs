@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use store::StoreError;
 use stream::{Ctx, Effects, Stream};
 use types::ApiError;
 
@@ -81,5 +80,5 @@ pub(crate) enum Ending {
 pub(crate) struct Close {
     pub(crate) slot: u32,
     pub(crate) ending: Ending,
-    pub(crate) closed: Box<dyn FnOnce(Result<(), StoreError>) -> Release + Send>,
+    pub(crate) closed: Box<dyn FnOnce(Result<(), ApiError>) -> Release + Send>,
 }

@@ -218,13 +218,16 @@ impl Shard {
             return;
         };
         slot.unwatch_all();
+        let entry = Arc::clone(&slot.entry);
+        let interest = SpaceInterest(entry.space());
+        let ctx = Ctx { now: self.now, mono_ns: self.mono_ns, interest: &interest };
         let ended = catch_unwind(AssertUnwindSafe(|| match close.ending {
-            Ending::Stop => slot.stream.stop(),
-            Ending::Delete => slot.stream.delete(),
+            Ending::Stop => slot.stream.stop(&mut slot.fx),
+            Ending::Delete => slot.stream.delete(&ctx, &mut slot.fx),
         }));
         let ended = ended.unwrap_or_else(|_| {
-            tracing::error!(stream = slot.entry.name(), "closing the stream panicked");
-            Err(store::StoreError::Poisoned("panic while closing".to_owned()))
+            tracing::error!(stream = entry.name(), "closing the stream panicked");
+            Err(errors::STREAM_INVALID.err())
         });
         // Messages that were due to go out still do.
         slot.route(&mut self.route, self.now, &self.ids);
@@ -258,8 +261,13 @@ impl Shard {
         }
         for i in 0..self.touched.len() {
             let Some(number) = self.touched.get(i).copied() else { break };
-            let more = self.with_slot(number, |s, ctx| s.stream.deliver(ctx, &mut s.fx));
-            if more == Some(Ready::More) {
+            let more = self.with_slot(number, |s, ctx| {
+                let was_dirty = s.stream.is_dirty();
+                let ready = s.stream.deliver(ctx, &mut s.fx);
+                // Delivery may settle messages, which the next round commits.
+                ready == Ready::More || (!was_dirty && s.stream.is_dirty())
+            });
+            if more == Some(true) {
                 self.ready.push(number);
             }
         }
@@ -327,12 +335,13 @@ impl Shard {
                 continue;
             }
             let name = Arc::clone(&slot.entry);
-            match catch_unwind(AssertUnwindSafe(|| slot.stream.stop())) {
-                Ok(Ok(())) => {}
+            match catch_unwind(AssertUnwindSafe(|| slot.stream.stop(&mut slot.fx))) {
+                Ok(Ok(())) => slot.route(&mut self.route, self.now, &self.ids),
                 Ok(Err(error)) => tracing::error!(stream = name.name(), %error, "stopping"),
                 Err(_) => tracing::error!(stream = name.name(), "stopping the stream panicked"),
             }
         }
+        self.route.finish();
         for release in std::mem::take(&mut self.releases) {
             release();
         }

@@ -77,10 +77,13 @@ impl Slot {
             }
             IngestKind::DirectGet => {
                 let last_by_subject = subjects::direct_get_subject(subject);
-                let get = DirectGet { last_by_subject, headers, payload };
-                self.stream.direct_get(ctx, get, reply, &mut self.fx);
+                let get = DirectGet { last_by_subject, headers, payload, reply };
+                self.stream.direct_get(ctx, get, &mut self.fx);
             }
-            IngestKind::FlowControl => self.stream.flow_control(ctx, subject, &mut self.fx),
+            IngestKind::FlowControl => {
+                let consumer = subjects::flow_control_consumer(subject);
+                self.stream.flow_control(ctx, consumer, subject, &mut self.fx);
+            }
         }
     }
 
