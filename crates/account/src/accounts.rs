@@ -87,7 +87,7 @@ impl Accounts {
                 },
                 (None, None) => Shared::None,
             },
-            auth_required: !auth.users.is_empty() || auth.user.is_some() || auth.token.is_some(),
+            auth_required: auth.is_required(),
             no_auth_user: auth.no_auth_user.as_deref().map(Into::into),
             advertise_auth: true,
             warnings: warnings(options),
@@ -123,8 +123,7 @@ impl Accounts {
     /// Users of the system account alone do not close the global account (`server/server.go`
     /// `configureAccounts`).
     fn let_anonymous_in(&mut self, options: &Options) {
-        let only_system = options.system_account.is_some() && self.all.len() == 2;
-        if !only_system || options.auth.no_auth_user.is_some() || options.auth.block_defined {
+        if !self.auth_required || !options.admits_anonymous() {
             return;
         }
         let user = User {
@@ -134,7 +133,6 @@ impl Accounts {
             connection_types: Default::default(),
         };
         self.users.insert(NOBODY.into(), user);
-        self.auth_required = true;
         self.no_auth_user = Some(NOBODY.into());
     }
 
