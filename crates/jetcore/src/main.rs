@@ -5,15 +5,62 @@ mod flags;
 mod startup;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use config_validate::options::Options;
+use server_lifecycle::log::{self, FATAL, LogHandle};
+use server_lifecycle::{Server, StartError, run_until_signalled};
 use startup::Startup;
+
+/// Longest that tasks of the runtime may take to end.
+const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match startup::prepare(args) {
         Startup::Exit(code) => code,
-        Startup::Serve(_options) => {
-            eprintln!("nats-server: the network side is not part of this build");
+        Startup::Serve(options) => serve(*options),
+    }
+}
+
+fn serve(options: Options) -> ExitCode {
+    let log = match log::install(&options.log) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("nats-server: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!(target: FATAL, "Could not start a runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(options, &log));
+    runtime.shutdown_timeout(RUNTIME_DEADLINE);
+    code
+}
+
+async fn run(options: Options, log: &LogHandle) -> ExitCode {
+    let server = match Server::start(options).await {
+        Ok(server) => server,
+        Err(StartError::Options(error)) => {
+            eprintln!("nats-server: {error}");
+            return ExitCode::FAILURE;
+        }
+        Err(error) => {
+            tracing::error!(target: FATAL, "{error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run_until_signalled(&server, Some(log)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(target: FATAL, "Could not listen to signals: {error}");
+            server.shutdown().await;
             ExitCode::FAILURE
         }
     }

@@ -1,1 +1,41 @@
-//! server-lifecycle
+//! A whole server: start, run, stop; in a process of its own or inside another program.
+//!
+//! What it does: brings options, accounts, connections, JetStream and monitoring together in the
+//! right order and takes them apart again ([`Server`], [`Embedded`]); logs in nats-server's layout
+//! ([`log`]); heeds and sends signals ([`run_until_signalled`], [`signal`]).
+//!
+//! State it owns: the listening sockets, the tasks that accept, JetStream's configuration in
+//! effect, the pid and ports files.
+//!
+//! What it must not know: the bytes of the protocol, how streams work, flags of a command line.
+//!
+//! Start: options are checked → accounts → pid file → monitoring listens → JetStream (store
+//! directory, engine, recovery) → clients are accepted → ports file. Stop: no more accepting →
+//! clients get what is queued and are closed → streams are flushed and closed → monitoring ends.
+//!
+//! Entry points: [`Server::start`], [`Server::shutdown`], [`Embedded::start`],
+//! [`Embedded::temporary`].
+//!
+//! Wire sources: `server/server.go`, `server/jetstream.go` (`EnableJetStream`), `server/log.go`,
+//! `server/signal.go`.
+
+mod embedded;
+mod error;
+mod files;
+mod identity;
+mod jetstream;
+mod listener;
+pub mod log;
+mod os;
+mod server;
+pub mod signal;
+mod signals;
+
+#[cfg(test)]
+mod tests;
+
+pub use embedded::{Embedded, loopback};
+pub use error::{ListenError, StartError};
+pub use jetstream::{JetStreamError, StoreDirError};
+pub use server::Server;
+pub use signals::run_until_signalled;

@@ -1,0 +1,119 @@
+//! A server process: runs until a signal ends it.
+
+use std::io;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::log::{LogHandle, Reopened};
+use crate::server::Server;
+
+/// Serves until the process is told to stop, or the server stops by itself
+/// (`server/signal.go` `handleSignals`): SIGINT and SIGTERM stop it, SIGUSR1 re-opens the log,
+/// SIGUSR2 is lame duck mode, SIGHUP would reload the configuration.
+///
+/// # Errors
+/// When signals cannot be listened to; the server runs on then.
+pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io::Result<()> {
+    let mut signals = Signals::new()?;
+    let mut lame_duck = LameDuck::No;
+    loop {
+        // While in lame duck mode, only SIGINT is heeded at once; SIGTERM lets it finish.
+        let trapped = tokio::select! {
+            trapped = signals.next() => trapped,
+            () = server.lame_duck(), if lame_duck == LameDuck::Asked => return Ok(()),
+            () = server.wait() => return Ok(()),
+        };
+        tracing::info!("Trapped {:?} signal", trapped.name());
+        match trapped {
+            Trapped::Interrupt => {
+                server.shutdown().await;
+                return Ok(());
+            }
+            Trapped::Terminate if lame_duck == LameDuck::No => {
+                server.shutdown().await;
+                return Ok(());
+            }
+            Trapped::Terminate => {}
+            Trapped::Hangup => refuse_reload(server),
+            Trapped::User1 => reopen(log),
+            Trapped::User2 => lame_duck = LameDuck::Asked,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum LameDuck {
+    No,
+    Asked,
+}
+
+fn refuse_reload(server: &Server) {
+    let cause = match server.options().config_file {
+        None => "can only reload config when a file is provided using -c or --config",
+        Some(_) => "reload is not supported yet by this server",
+    };
+    tracing::error!("Failed to reload server configuration: {cause}");
+}
+
+fn reopen(log: Option<&LogHandle>) {
+    match log.map(LogHandle::reopen) {
+        None => tracing::info!("File log re-open ignored, no logger"),
+        Some(Ok(Reopened::NotAFile)) => {
+            tracing::info!("File log re-open ignored, not a file logger");
+        }
+        Some(Ok(Reopened::File)) => tracing::info!("File log re-opened"),
+        Some(Err(error)) => tracing::error!("{error}"),
+    }
+}
+
+/// The signals that a server listens to.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+#[derive(Clone, Copy)]
+enum Trapped {
+    Interrupt,
+    Terminate,
+    Hangup,
+    User1,
+    User2,
+}
+
+impl Trapped {
+    fn name(self) -> &'static str {
+        match self {
+            Trapped::Interrupt => "interrupt",
+            Trapped::Terminate => "terminated",
+            Trapped::Hangup => "hangup",
+            Trapped::User1 => "user defined signal 1",
+            Trapped::User2 => "user defined signal 2",
+        }
+    }
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Signals {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self) -> Trapped {
+        tokio::select! {
+            _ = self.interrupt.recv() => Trapped::Interrupt,
+            _ = self.terminate.recv() => Trapped::Terminate,
+            _ = self.hangup.recv() => Trapped::Hangup,
+            _ = self.user1.recv() => Trapped::User1,
+            _ = self.user2.recv() => Trapped::User2,
+        }
+    }
+}
