@@ -42,5 +42,5 @@ pub use info::{JETCORE_VERSION, NATS_VERSION, ServerInfo, generate_server_id};
 pub use limits::ClientOptions;
 pub use reader::spawn_client;
 pub use registry::{ClosedConn, Connections};
-pub use snapshot::{ConnInfo, SubInfo};
+pub use snapshot::{ConnInfo, SubInfo, WithSubs};
 pub use stats::{ServerStats, Traffic};

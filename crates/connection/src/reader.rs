@@ -1,5 +1,6 @@
 //! The task of one client: reading, timers, and writing when the socket was full.
 
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ const MAX_DISCARD: usize = 1024 * 1024;
 /// Must be called within a tokio runtime.
 pub fn spawn_client(stream: TcpStream, ctx: Arc<ServerCtx>) {
     let Ok(peer) = stream.peer_addr() else { return };
+    // A socket for both families shows IPv4 clients as IPv6.
+    let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
     // Small messages must not wait for each other's acknowledgement.
     let _ = stream.set_nodelay(true);
     add(&ctx.stats.total_connections, 1);
