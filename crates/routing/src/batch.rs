@@ -239,6 +239,13 @@ impl RouteBatch {
                 true
             }
             wire::Pushed::Queued => true,
+            wire::Pushed::Stalled => {
+                // Looked at in `finish`; once in a row is enough.
+                if !self.dirty.last().is_some_and(|last| Arc::ptr_eq(last, sink)) {
+                    self.dirty.push(Arc::clone(sink));
+                }
+                true
+            }
             wire::Pushed::SlowConsumer | wire::Pushed::Closed => false,
         };
         if counted == Counted::Last {
@@ -266,6 +273,7 @@ impl RouteBatch {
                 Pushed::Refused(batch) => self.refused.push(batch),
             }
         }
+        self.stalled.clear();
         for sink in self.dirty.drain(..) {
             sink.outbox.flush();
             if sink.outbox.is_stalled() {

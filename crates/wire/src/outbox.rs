@@ -41,6 +41,8 @@ pub enum Pushed {
     First,
     /// Somebody else already has to flush.
     Queued,
+    /// As `Queued`, and the box is [stalled](Outbox::is_stalled): the caller should slow down.
+    Stalled,
     /// This write went beyond the limit: the box is closed now. Reported exactly once.
     SlowConsumer,
     /// The box is closed; the bytes were not taken.
@@ -197,6 +199,8 @@ impl Outbox {
         }
         if before == 0 && added > 0 && state.flush == Flush::Idle {
             Pushed::First
+        } else if state.is_stalled() {
+            Pushed::Stalled
         } else {
             Pushed::Queued
         }
@@ -259,7 +263,7 @@ impl Outbox {
     #[must_use]
     pub fn is_stalled(&self) -> bool {
         let state = self.state.lock();
-        state.closed.is_none() && state.unsent > state.max_pending / 4 * 3
+        state.closed.is_none() && state.is_stalled()
     }
 
     /// The counters.
@@ -374,6 +378,10 @@ impl Outbox {
 }
 
 impl State {
+    fn is_stalled(&self) -> bool {
+        self.unsent > self.max_pending / 4 * 3
+    }
+
     /// The next buffer to write and where its unsent part starts.
     fn take(&mut self) -> Option<(Vec<u8>, usize)> {
         if !self.in_flight.is_empty() {

@@ -137,7 +137,7 @@ fn what_a_blocked_transport_holds_counts_against_the_limit() {
     transport.answer([Ok(4), full()]);
     assert_eq!(push(&outbox, "0123456789"), Pushed::First);
     assert_eq!(outbox.flush(), FlushOutcome::Blocked);
-    assert_eq!(push(&outbox, "abcd"), Pushed::Queued, "6 + 4");
+    assert_eq!(push(&outbox, "abcd"), Pushed::Stalled, "6 + 4");
     assert_eq!(push(&outbox, "e"), Pushed::SlowConsumer);
     assert_eq!(outbox.resume(), FlushOutcome::Closed);
     assert_eq!(transport.taken(), "0123");

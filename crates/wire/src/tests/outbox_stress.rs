@@ -102,7 +102,7 @@ fn produce(outbox: &Outbox, producer: u8) -> u32 {
     for sequence in 0..RECORDS {
         match outbox.write_msg(1, |out| record(producer, sequence, out)) {
             Pushed::First => owes_flush = true,
-            Pushed::Queued => {}
+            Pushed::Queued | Pushed::Stalled => {}
             Pushed::Closed | Pushed::SlowConsumer => return sequence,
         }
         if sequence % 7 == 6 && std::mem::take(&mut owes_flush) {
