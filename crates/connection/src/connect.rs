@@ -28,8 +28,8 @@ pub(crate) struct ConnectOptions {
     pub(crate) name: String,
     pub(crate) lang: String,
     pub(crate) version: String,
-    account: String,
-    new_account: bool,
+    pub(crate) account: String,
+    pub(crate) new_account: bool,
 }
 
 impl Default for ConnectOptions {

@@ -8,12 +8,8 @@ use crate::session::Session;
 const MAX_KNOWN: usize = 1024;
 /// Subjects of replicated groups; only the system account may publish there.
 const GROUP_PREFIX: &[u8] = b"$NRG.";
-/// What an old gateway reply starts with, and the length at which it is one
-/// (`server/gateway.go` `hasGWRoutedReplyPrefix`).
-const OLD_GATEWAY_PREFIX: &[u8] = b"$GR.";
-const OLD_GATEWAY_LEN: usize = 9;
+/// What a reply that a gateway routes starts with.
 const GATEWAY_PREFIX: &[u8] = b"_GR_.";
-const GATEWAY_LEN: usize = 19;
 const SERVICE_REPLY_PREFIX: &[u8] = b"_R_.";
 const ACK_PREFIX: &[u8] = b"$JS.ACK.";
 
@@ -100,10 +96,10 @@ impl Session {
     }
 }
 
-/// Whether a subject is a reply that a gateway routes.
+/// Whether a subject is a reply that a gateway routes (`server/gateway.go`
+/// `hasGWRoutedReplyPrefix`).
 fn is_gateway_reply(subject: &[u8]) -> bool {
-    subject.starts_with(GATEWAY_PREFIX) && subject.len() > GATEWAY_LEN
-        || subject.starts_with(OLD_GATEWAY_PREFIX) && subject.len() > OLD_GATEWAY_LEN
+    subject.starts_with(GATEWAY_PREFIX) && subject.len() > GATEWAY_PREFIX.len()
 }
 
 /// Whether a reply subject is one that only the server makes (`server/client.go`
@@ -111,10 +107,7 @@ fn is_gateway_reply(subject: &[u8]) -> bool {
 #[inline]
 fn is_reserved_reply(reply: &[u8]) -> bool {
     match reply.first() {
-        Some(b'_') => {
-            reply.starts_with(SERVICE_REPLY_PREFIX)
-                || reply.starts_with(GATEWAY_PREFIX) && reply.len() > GATEWAY_PREFIX.len()
-        }
+        Some(b'_') => reply.starts_with(SERVICE_REPLY_PREFIX) || is_gateway_reply(reply),
         Some(b'$') => reply.starts_with(ACK_PREFIX) && reply.len() > ACK_PREFIX.len(),
         _ => false,
     }

@@ -1,1 +1,15 @@
+//! Raw bytes in, exact replies out, over a listener of the test's own.
 
+mod auth;
+mod conversations;
+mod crowd;
+mod harness;
+mod info;
+mod limits;
+
+mod options;
+mod output;
+mod reference;
+mod registry;
+mod subscriptions;
+mod timers;
