@@ -256,7 +256,7 @@ impl JsAccount {
                     |error| {
                         tracing::warn!(account = account.name, stream = making.name(), %error,
                         "stream create failed");
-                        errors::STREAM_STORE_FAILED.with("error creating store for stream")
+                        errors::STREAM_CREATE.with("error creating store for stream")
                     },
                 )?;
             let quota = making.quota()?;

@@ -31,6 +31,20 @@ impl Ids {
         Ids { rng, state }
     }
 
+    /// Eight random characters: the name of a consumer that nobody named
+    /// (`server/consumer.go` `createConsumerName`).
+    pub fn random_name(&self) -> String {
+        let Ok(mut n) = self.rng.next_u64() else {
+            return self.next_id().split_off(PREFIX_LEN + 2);
+        };
+        let mut name = String::with_capacity(8);
+        for _ in 0..8 {
+            name.push(digit(n));
+            n /= 62;
+        }
+        name
+    }
+
     /// The next id.
     pub fn next_id(&self) -> String {
         let mut state = self.state.lock();
