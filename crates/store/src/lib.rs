@@ -7,11 +7,14 @@
 //! consumes, accounts' limits, the network, or the time (it is passed in). One owner calls a
 //! store; it has no locks and no threads.
 //!
-//! Entry points: [`StreamStore`], [`ConsumerStore`], [`MemStore`].
+//! Entry points: [`StreamStore`], [`ConsumerStore`], [`MemStore`], [`FileStore`],
+//! [`open_account`].
 //!
 //! Wire sources: `server/store.go`, `memstore.go`, `filestore.go`, `server/avl`, `server/thw`.
 
 mod api;
+mod error;
+mod file_store;
 mod filter_walk;
 mod limits;
 mod mem_store;
@@ -20,6 +23,9 @@ mod ttl;
 pub use api::{
     ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
     OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StreamStore, Totals,
+};
+pub use file_store::{
+    FileStore, FileStoreOptions, OpenedStream, Opening, open_account, open_stream, stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
 

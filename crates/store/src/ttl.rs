@@ -102,11 +102,6 @@ impl Lifetimes {
         }
     }
 
-    /// Takes in an entry whose due time is known already.
-    pub(crate) fn add_due(&mut self, due_ns: i64, seq: u64) {
-        self.due.insert((due_ns, seq));
-    }
-
     pub(crate) fn remove(&mut self, seq: u64, ts_ns: i64, ttl_seconds: i64) {
         if ttl_seconds > 0 {
             self.due.remove(&(due_ns(ts_ns, ttl_seconds), seq));

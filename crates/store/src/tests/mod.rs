@@ -1,1 +1,111 @@
-//! Tests of the stores.
+//! Tests that every store passes, and what they share.
+
+mod conformance;
+mod model;
+mod random;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use env::SimDisk;
+use types::{Storage, StreamConfig, Timestamp};
+
+use crate::*;
+
+/// A file store on a simulated disk, with what it takes to open it again.
+pub(crate) struct World {
+    pub(crate) disk: SimDisk,
+    pub(crate) account: PathBuf,
+    pub(crate) options: FileStoreOptions,
+}
+
+impl World {
+    pub(crate) fn new(block_bytes: u64) -> Self {
+        World {
+            disk: SimDisk::new(),
+            account: PathBuf::from("/data/jetstream/$G"),
+            options: FileStoreOptions { cache_bytes: 16 << 10, block_bytes },
+        }
+    }
+
+    pub(crate) fn dyn_disk(&self) -> Arc<dyn env::Disk> {
+        Arc::new(self.disk.clone())
+    }
+
+    pub(crate) fn create(&self, config: &StreamConfig) -> FileStore {
+        FileStore::create(self.dyn_disk(), &self.account, at(0), config, self.options).unwrap()
+    }
+
+    /// Opens the only stream.
+    pub(crate) fn open(&self) -> Box<dyn StreamStore> {
+        let mut opened = open_account(&self.dyn_disk(), &self.account, self.options).unwrap();
+        assert_eq!(opened.len(), 1);
+        match opened.remove(0).opening {
+            Opening::Ready { store, .. } => store,
+            Opening::Offline { reason, .. } => panic!("offline: {reason}"),
+        }
+    }
+
+    pub(crate) fn msgs_file(&self, name: &str) -> PathBuf {
+        self.account.join("streams/S/msgs").join(name)
+    }
+
+    /// Names in the blocks' directory.
+    pub(crate) fn msgs_files(&self) -> Vec<String> {
+        let dir = self.account.join("streams/S/msgs");
+        let entries = env::Disk::list(&self.disk, &dir).unwrap();
+        entries.into_iter().map(|entry| entry.name.into_string().unwrap()).collect()
+    }
+}
+
+/// A configuration as the server makes it, of stream `S`.
+pub(crate) fn config() -> StreamConfig {
+    StreamConfig {
+        name: "S".to_owned(),
+        subjects: vec![">".to_owned()],
+        max_consumers: -1,
+        max_msgs: -1,
+        max_bytes: -1,
+        max_msgs_per_subject: -1,
+        max_msg_size: -1,
+        storage: Storage::File,
+        num_replicas: 1,
+        ..StreamConfig::default()
+    }
+}
+
+/// A time some seconds after an arbitrary start.
+pub(crate) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_unix_ns(1_700_000_000_000_000_000 + seconds * 1_000_000_000)
+}
+
+pub(crate) fn msg<'a>(subject: &'a str, payload: &'a str, seconds: i64) -> NewMsg<'a> {
+    NewMsg {
+        subject: subject.as_bytes(),
+        headers: b"",
+        payload: payload.as_bytes(),
+        ts: at(seconds),
+        ttl_seconds: 0,
+    }
+}
+
+/// Appends without caring for what goes.
+pub(crate) fn put(store: &mut dyn StreamStore, subject: &str, payload: &str, seconds: i64) -> u64 {
+    store.append(msg(subject, payload, seconds), &mut |_| {}).unwrap()
+}
+
+pub(crate) fn payload_of(store: &mut dyn StreamStore, seq: u64) -> Option<String> {
+    let got = store.get(seq).unwrap()?;
+    Some(String::from_utf8(got.payload.to_vec()).unwrap())
+}
+
+/// All sequences held.
+pub(crate) fn seqs(store: &mut dyn StreamStore) -> Vec<u64> {
+    let mut seqs = Vec::new();
+    let mut from = 0;
+    while let Some(got) = store.next_match(&Filter::all(), from).unwrap() {
+        seqs.push(got.seq);
+        from = got.seq + 1;
+    }
+    seqs
+}

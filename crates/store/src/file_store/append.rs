@@ -1,0 +1,311 @@
+//! Appending, and taking single messages out.
+
+use types::Discard;
+
+use super::block::Block;
+use super::record::{self, Message};
+use super::{Compaction, FileStore, Undo};
+use crate::api::{Erase, NewMsg, OnRemoved, Removed, StoreError};
+use crate::ttl;
+
+/// A sealed block smaller than this is not worth compacting.
+const SMALLEST_COMPACTED: u64 = 64 << 10;
+/// An emptied last block of at least this size makes room for a new one.
+const EMPTY_TAIL: u64 = 64 << 10;
+
+/// What remembers that a message is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trace {
+    /// A tombstone in the last block.
+    Tombstone,
+    /// The limits themselves: they hold again at recovery.
+    Limits,
+    /// The rewrite of its block, which the next flush does.
+    Rewrite,
+}
+
+impl FileStore {
+    pub(super) fn append_msg(
+        &mut self,
+        msg: NewMsg<'_>,
+        removed: OnRemoved<'_>,
+    ) -> Result<u64, StoreError> {
+        self.writable()?;
+        let len = record::len_of(msg.subject.len(), msg.headers.len(), msg.payload.len());
+        if len > record::MAX
+            || msg.subject.len() > usize::from(u16::MAX)
+            || self.last_seq >= record::MAX_SEQ - 1
+        {
+            return Err(StoreError::TooLarge);
+        }
+        if self.limits.discard == Discard::New {
+            self.admit(&msg, len as u64)?;
+        }
+        let seq = self.last_seq + 1;
+        let ts_ns = msg.ts.unix_ns();
+        self.room_for(len as u64);
+        let schedules = self.config.allow_msg_schedules
+            && !msg.headers.is_empty()
+            && ttl::header(msg.headers, b"Nats-Schedule").is_some();
+        if let Some(tail) = self.blocks.back_mut() {
+            tail.push_message(&Message {
+                seq,
+                ts_ns,
+                subject: msg.subject,
+                headers: msg.headers,
+                payload: msg.payload,
+            });
+            tail.ttls += u64::from(msg.ttl_seconds > 0);
+            tail.schedules += u64::from(schedules);
+        }
+        let of_subject = self.subjects.append(msg.subject, seq);
+        if self.msgs == 0 {
+            self.first_seq = seq;
+            self.first_ns = ts_ns;
+        }
+        self.msgs += 1;
+        self.bytes += len as u64;
+        self.last_seq = seq;
+        self.last_ns = ts_ns;
+        if msg.ttl_seconds != 0 {
+            self.lifetimes.add(seq, ts_ns, msg.ttl_seconds);
+        }
+        self.ageing.appended(seq, ts_ns, msg.ttl_seconds);
+        if of_subject > self.limits.max_per_subject {
+            self.enforce_subject(msg.subject, removed)?;
+        }
+        self.enforce(removed)?;
+        Ok(seq)
+    }
+
+    fn admit(&mut self, msg: &NewMsg<'_>, len: u64) -> Result<(), StoreError> {
+        let of_subject = match self.limits.max_per_subject {
+            u64::MAX => 0,
+            _ => self.subjects.total(msg.subject),
+        };
+        let replaces = of_subject >= self.limits.max_per_subject;
+        let oldest = if replaces && self.bytes.saturating_add(len) > self.limits.max_bytes {
+            match self.first_of(msg.subject)? {
+                Some(seq) => self.read(seq)?.map_or(0, |oldest| {
+                    let (subject, headers) = (oldest.subject.len(), oldest.headers.len());
+                    record::len_of(subject, headers, oldest.payload.len()) as u64
+                }),
+                None => 0,
+            }
+        } else {
+            0
+        };
+        let totals =
+            crate::api::Totals { msgs: self.msgs, bytes: self.bytes, ..Default::default() };
+        self.limits.admit(&totals, of_subject, len, msg.headers, || Ok(oldest))
+    }
+
+    /// Starts a new block if `len` more bytes are too many for the last one.
+    fn room_for(&mut self, len: u64) {
+        let full = self
+            .blocks
+            .back()
+            .is_none_or(|tail| tail.raw_len > 0 && tail.raw_len + len > self.block_size);
+        if full {
+            self.roll();
+        }
+    }
+
+    /// Seals the last block and starts another.
+    pub(super) fn roll(&mut self) {
+        let index = self.blocks.back().map_or(0, |tail| tail.index) + 1;
+        let mut block = Block::new(&self.config.name, index, self.last_seq, self.last_ns);
+        block.reuse(std::mem::take(&mut self.spare));
+        if let Some(sealed) = self.blocks.back_mut() {
+            sealed.compact_below = compact_below(sealed);
+            sealed.touch(self.tick);
+        }
+        self.blocks.push_back(block);
+        self.rolled = true;
+    }
+
+    pub(super) fn tombstone(&mut self, seq: u64, ts_ns: i64) {
+        self.room_for(record::EMPTY as u64);
+        if let Some(tail) = self.blocks.back_mut() {
+            tail.push_tombstone(seq, ts_ns);
+        }
+        self.journal.tombstones.push((seq, ts_ns));
+    }
+
+    /// Makes sure that some record still speaks of the stream's last sequence.
+    pub(super) fn keep_last_seq(&mut self) {
+        if self.last_seq > 0 && !self.blocks.iter().rev().any(|block| block.high >= self.last_seq) {
+            self.tombstone(self.last_seq, self.last_ns);
+        }
+    }
+
+    /// Takes the message of `seq` out, which block `at` holds; false if it turned out unreadable.
+    pub(super) fn take(
+        &mut self,
+        at: usize,
+        seq: u64,
+        trace: Trace,
+        removed: OnRemoved<'_>,
+    ) -> Result<bool, StoreError> {
+        if !self.ensure(at, seq)? {
+            return Ok(false);
+        }
+        let is_tail = at + 1 == self.blocks.len();
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
+        let Some(record) = block.cached(seq) else { return Ok(false) };
+        let (len, ts_ns) = (record.len, record.ts_ns);
+        self.subjects.remove(record.subject, seq);
+        if !self.lifetimes.is_empty() {
+            self.lifetimes.remove(seq, ts_ns, ttl::of_headers(record.headers));
+        }
+        removed(Removed { seq, subject: record.subject, bytes: len as u64 });
+        block.forget(seq, len);
+        self.msgs -= 1;
+        self.bytes -= len as u64;
+        let index = block.index;
+        if !is_tail && block.msgs > 0 && block.bytes < block.compact_below {
+            block.compact_below = 0;
+            self.queue_compaction(Compaction { block: index, must: false });
+        }
+        match trace {
+            Trace::Tombstone => self.tombstone(seq, ts_ns),
+            Trace::Limits => {
+                self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
+            }
+            Trace::Rewrite => self.queue_compaction(Compaction { block: index, must: true }),
+        }
+        self.after_removal(at, seq);
+        Ok(true)
+    }
+
+    fn queue_compaction(&mut self, wanted: Compaction) {
+        match self.to_compact.iter_mut().find(|queued| queued.block == wanted.block) {
+            Some(queued) => queued.must |= wanted.must,
+            None => self.to_compact.push(wanted),
+        }
+    }
+
+    fn after_removal(&mut self, at: usize, seq: u64) {
+        if seq == self.first_seq {
+            self.find_first();
+            return;
+        }
+        let is_tail = at + 1 == self.blocks.len();
+        let spent = self
+            .blocks
+            .get(at)
+            .is_some_and(|block| block.msgs == 0 && !block.guards_earlier(self.first_seq));
+        if spent && !is_tail {
+            self.bury(at);
+        }
+    }
+
+    /// Finds the first message again after the old one went.
+    pub(super) fn find_first(&mut self) {
+        while self.blocks.len() > 1 && self.blocks.front().is_some_and(|block| block.msgs == 0) {
+            self.bury(0);
+        }
+        match self.blocks.front() {
+            Some(block) if block.msgs > 0 => {
+                self.first_seq = block.first_seq;
+                self.first_ns = block.first_ns;
+            }
+            _ => {
+                self.first_seq = self.last_seq + 1;
+                self.first_ns = 0;
+                if self.blocks.back().is_some_and(|tail| tail.raw_len > EMPTY_TAIL) {
+                    self.roll();
+                    self.bury(0);
+                }
+            }
+        }
+    }
+
+    /// Takes a block out; its file goes after the next flush.
+    pub(super) fn bury(&mut self, at: usize) {
+        if let Some(block) = self.blocks.remove(at) {
+            self.journal.dead.push(block);
+            self.keep_last_seq();
+        }
+    }
+
+    /// Applies the stream's limits with discard old.
+    pub(super) fn enforce(&mut self, removed: OnRemoved<'_>) -> Result<(), StoreError> {
+        if self.limits.discard != Discard::Old {
+            return Ok(());
+        }
+        while self.msgs > 0
+            && (self.msgs > self.limits.max_msgs || self.bytes > self.limits.max_bytes)
+        {
+            let before = self.first_seq;
+            // A message that cannot be read is counted out as lost.
+            if !self.take(0, before, Trace::Limits, removed)? && self.first_seq == before {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn enforce_subject(
+        &mut self,
+        subject: &[u8],
+        removed: OnRemoved<'_>,
+    ) -> Result<(), StoreError> {
+        while self.subjects.total(subject) > self.limits.max_per_subject {
+            let Some(seq) = self.first_of(subject)? else { break };
+            let Some(at) = self.locate(seq) else { break };
+            if !self.take(at, seq, Trace::Limits, removed)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies all limits to what is held.
+    pub(super) fn enforce_all(&mut self, removed: OnRemoved<'_>) -> Result<(), StoreError> {
+        if self.limits.max_per_subject != u64::MAX {
+            let mut over = Vec::new();
+            self.subjects.tree().for_each(|literal, info| {
+                if info.total > self.limits.max_per_subject {
+                    over.push(literal.to_vec());
+                }
+            });
+            for literal in over {
+                self.enforce_subject(&literal, removed)?;
+            }
+        }
+        self.enforce(removed)
+    }
+
+    pub(super) fn remove_one(
+        &mut self,
+        seq: u64,
+        erase: Erase,
+        removed: OnRemoved<'_>,
+    ) -> Result<bool, StoreError> {
+        self.writable()?;
+        let Some(at) = self.locate(seq) else { return Ok(false) };
+        if erase == Erase::Overwrite {
+            // Taken from the slot before it is forgotten; written by the next flush, after the
+            // tombstone, so that no crash leaves a bad record without its reason.
+            if !self.ensure(at, seq)? {
+                return Ok(false);
+            }
+            let index = self.blocks.get(at).map_or(0, |block| block.index);
+            if !self.take(at, seq, Trace::Tombstone, removed)? {
+                return Ok(false);
+            }
+            // A block that is emptied by this goes with its file.
+            let block = self.blocks.iter_mut().find(|block| block.index == index);
+            if let Some((offset, bytes)) = block.and_then(|block| block.erase(seq)) {
+                self.journal.erased.push((index, offset, bytes));
+            }
+            return Ok(true);
+        }
+        self.take(at, seq, Trace::Tombstone, removed)
+    }
+}
+
+pub(super) fn compact_below(block: &Block) -> u64 {
+    if block.raw_len < SMALLEST_COMPACTED { 0 } else { block.raw_len / 2 }
+}

@@ -1,0 +1,439 @@
+//! One message block: its figures, its bytes in memory, and its file.
+
+use std::path::{Path, PathBuf};
+
+use env::{Disk, DiskFile, OpenMode};
+
+use super::record::{self, Damage, Hasher, Kind, Message, Record};
+use super::seq_set::SeqSet;
+use super::slots::Slots;
+use crate::api::StoreError;
+use crate::error::io_error;
+
+/// A block of a stream. The last one takes the appends, the others are sealed.
+#[derive(Debug)]
+pub(super) struct Block {
+    /// Its number: the file is `<index>.blk`.
+    pub(super) index: u64,
+    /// First live message; last + 1 if there is none.
+    pub(super) first_seq: u64,
+    pub(super) first_ns: i64,
+    /// Highest sequence that has, or had, its message here; that of the block before if none.
+    pub(super) last_seq: u64,
+    pub(super) last_ns: i64,
+    /// Live messages, and their bytes.
+    pub(super) msgs: u64,
+    pub(super) bytes: u64,
+    /// Sequences within first and last that are gone.
+    pub(super) deleted: SeqSet,
+    /// How many messages came with a lifetime, and with a schedule.
+    pub(super) ttls: u64,
+    pub(super) schedules: u64,
+    /// Lowest and highest sequence that a tombstone in here speaks of.
+    pub(super) tombs: Option<(u64, u64)>,
+    /// Highest sequence that any record in here speaks of.
+    pub(super) high: u64,
+    /// Length in bytes, what is not yet written included.
+    pub(super) raw_len: u64,
+    /// Of these in the file.
+    pub(super) written: u64,
+    /// Written but not synced.
+    pub(super) unsynced: bool,
+    /// The file is there.
+    pub(super) created: bool,
+    /// Compact when the live bytes fall below this.
+    pub(super) compact_below: u64,
+    pub(super) hasher: Hasher,
+    pub(super) file: Option<Box<dyn DiskFile>>,
+    cache: Option<Cache>,
+    /// State at the last flush, to return to.
+    mark: Mark,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Mark {
+    last_seq: u64,
+    last_ns: i64,
+    tombs: Option<(u64, u64)>,
+    high: u64,
+}
+
+/// Bytes of a block in memory, from `base` to its end.
+#[derive(Debug)]
+struct Cache {
+    base: usize,
+    buf: Vec<u8>,
+    slots: Slots,
+    used: u64,
+}
+
+/// What loading found wrong.
+#[derive(Debug, Default)]
+pub(super) struct LoadReport {
+    pub(super) damage: Vec<Damage>,
+    /// Sequences that should be live and have no sound record.
+    pub(super) missing: Vec<u64>,
+}
+
+impl LoadReport {
+    /// Whether all is there that should be; damage among what is gone anyway does not count.
+    pub(super) fn is_clean(&self) -> bool {
+        self.missing.is_empty()
+    }
+}
+
+/// Path of a block's file.
+pub(super) fn file_path(msgs_dir: &Path, index: u64) -> PathBuf {
+    msgs_dir.join(format!("{index}.blk"))
+}
+
+impl Block {
+    /// A new, empty block after a stream that ends at `last_seq`. Its file is made by the flush.
+    pub(super) fn new(stream: &str, index: u64, last_seq: u64, last_ns: i64) -> Self {
+        Block {
+            index,
+            first_seq: last_seq + 1,
+            first_ns: 0,
+            last_seq,
+            last_ns,
+            msgs: 0,
+            bytes: 0,
+            deleted: SeqSet::default(),
+            ttls: 0,
+            schedules: 0,
+            tombs: None,
+            high: 0,
+            raw_len: 0,
+            written: 0,
+            unsynced: false,
+            created: false,
+            compact_below: 0,
+            hasher: Hasher::of_block(stream, index),
+            file: None,
+            cache: None,
+            mark: Mark { last_seq, last_ns, tombs: None, high: 0 },
+        }
+    }
+
+    pub(super) fn is_dirty(&self) -> bool {
+        self.raw_len > self.written
+    }
+
+    pub(super) fn is_live(&self, seq: u64) -> bool {
+        seq >= self.first_seq && seq <= self.last_seq && !self.deleted.contains(seq)
+    }
+
+    /// The first live sequence at or after `from`.
+    pub(super) fn next_live(&self, from: u64) -> Option<u64> {
+        let seq = self.deleted.next_absent(from.max(self.first_seq));
+        (self.msgs > 0 && seq <= self.last_seq).then_some(seq)
+    }
+
+    /// The last live sequence at or below `up_to`.
+    pub(super) fn prev_live(&self, up_to: u64) -> Option<u64> {
+        let seq = self.deleted.prev_absent(up_to.min(self.last_seq))?;
+        (self.msgs > 0 && seq >= self.first_seq).then_some(seq)
+    }
+
+    /// Live messages at or after `from`.
+    pub(super) fn count_from(&self, from: u64) -> u64 {
+        if from <= self.first_seq {
+            return self.msgs;
+        }
+        (self.last_seq + 1).saturating_sub(from).saturating_sub(self.deleted.count_from(from))
+    }
+
+    /// Remembers the state to return to if what comes cannot be written.
+    pub(super) fn set_mark(&mut self) {
+        self.mark = Mark {
+            last_seq: self.last_seq,
+            last_ns: self.last_ns,
+            tombs: self.tombs,
+            high: self.high,
+        };
+    }
+
+    fn tail(&mut self) -> &mut Cache {
+        let base = self.raw_len as usize;
+        self.cache.get_or_insert_with(|| Cache {
+            base,
+            buf: Vec::new(),
+            slots: Slots::new(),
+            used: 0,
+        })
+    }
+
+    /// Takes over the memory of a block that is gone.
+    pub(super) fn reuse(&mut self, mut buf: Vec<u8>) {
+        if self.cache.is_none() && self.raw_len == 0 {
+            buf.clear();
+            self.tail().buf = buf;
+        }
+    }
+
+    /// Adds a message record; the caller keeps the stream's figures.
+    pub(super) fn push_message(&mut self, message: &Message<'_>) -> usize {
+        let offset = self.raw_len as u32;
+        self.tail();
+        let Some(cache) = self.cache.as_mut() else { return 0 };
+        let len = record::push_message(&mut cache.buf, &self.hasher, message);
+        cache.slots.push(message.seq, offset);
+        self.raw_len += len as u64;
+        if self.msgs == 0 {
+            self.first_seq = message.seq;
+            self.first_ns = message.ts_ns;
+            self.deleted.clear();
+        } else if message.seq > self.last_seq + 1 {
+            self.deleted.insert_range(self.last_seq + 1, message.seq);
+        }
+        self.last_seq = message.seq;
+        self.last_ns = message.ts_ns;
+        self.high = message.seq;
+        self.msgs += 1;
+        self.bytes += len as u64;
+        len
+    }
+
+    /// Adds a tombstone.
+    pub(super) fn push_tombstone(&mut self, seq: u64, ts_ns: i64) {
+        self.tail();
+        let Some(cache) = self.cache.as_mut() else { return };
+        record::push_tombstone(&mut cache.buf, &self.hasher, seq, ts_ns);
+        self.raw_len += record::EMPTY as u64;
+        self.note_tombstone(seq);
+    }
+
+    pub(super) fn note_tombstone(&mut self, seq: u64) {
+        self.tombs =
+            Some(self.tombs.map_or((seq, seq), |(low, high)| (low.min(seq), high.max(seq))));
+        self.high = self.high.max(seq);
+    }
+
+    /// Whether a tombstone in here may speak of a sequence from `first_seq` on that is in another,
+    /// earlier block.
+    pub(super) fn guards_earlier(&self, first_seq: u64) -> bool {
+        self.tombs.is_some_and(|(low, high)| high >= first_seq && low < self.first_seq)
+    }
+
+    /// Counts the message of `seq` out; its record stays. `next_first_ns` finds the time of a
+    /// message that becomes the first.
+    pub(super) fn forget(&mut self, seq: u64, len: usize) {
+        self.msgs -= 1;
+        self.bytes -= len as u64;
+        if self.msgs == 0 {
+            self.first_seq = self.last_seq + 1;
+            self.first_ns = 0;
+            self.deleted.clear();
+        } else if seq == self.first_seq {
+            let mut next = seq + 1;
+            while self.deleted.remove(next) {
+                next += 1;
+            }
+            self.first_seq = next;
+            self.first_ns = self.cached(next).map_or(self.first_ns, |record| record.ts_ns);
+        } else {
+            self.deleted.insert(seq);
+        }
+    }
+
+    /// Counts all messages out.
+    pub(super) fn clear_live(&mut self) {
+        self.msgs = 0;
+        self.bytes = 0;
+        self.first_seq = self.last_seq + 1;
+        self.first_ns = 0;
+        self.deleted.clear();
+    }
+
+    /// Counts a message in again that [`forget`](Self::forget) counted out.
+    pub(super) fn restore(&mut self, seq: u64, len: usize, ts_ns: i64) {
+        if self.msgs == 0 {
+            self.first_seq = seq;
+            self.first_ns = ts_ns;
+            self.deleted.insert_range(seq + 1, self.last_seq + 1);
+        } else if seq < self.first_seq {
+            self.deleted.insert_range(seq + 1, self.first_seq);
+            self.first_seq = seq;
+            self.first_ns = ts_ns;
+        } else {
+            self.deleted.remove(seq);
+        }
+        self.msgs += 1;
+        self.bytes += len as u64;
+    }
+
+    /// Cuts off what was added since the mark; the messages of it are counted out already.
+    pub(super) fn roll_back(&mut self) {
+        self.raw_len = self.written;
+        if let Some(cache) = &mut self.cache {
+            cache.buf.truncate((self.written as usize).saturating_sub(cache.base));
+            cache.slots.truncate(self.mark.last_seq);
+            if cache.base > self.written as usize {
+                self.cache = None;
+            }
+        }
+        self.last_seq = self.mark.last_seq;
+        self.last_ns = self.mark.last_ns;
+        self.tombs = self.mark.tombs;
+        self.high = self.mark.high;
+        self.deleted.remove_from(self.last_seq + 1);
+        if self.msgs == 0 {
+            self.first_seq = self.last_seq + 1;
+            self.first_ns = 0;
+            self.deleted.clear();
+        }
+    }
+
+    /// The record of `seq` if its bytes are in memory.
+    pub(super) fn cached(&self, seq: u64) -> Option<Record<'_>> {
+        let cache = self.cache.as_ref()?;
+        let offset = cache.slots.get(seq)? as usize;
+        Record::parse(&cache.buf, offset.checked_sub(cache.base)?)
+    }
+
+    /// Whether all live records are in memory.
+    pub(super) fn is_whole(&self) -> bool {
+        self.cache.as_ref().is_some_and(|cache| cache.base == 0)
+    }
+
+    /// Marks the memory as used now.
+    pub(super) fn touch(&mut self, tick: u64) {
+        if let Some(cache) = &mut self.cache {
+            cache.used = tick;
+        }
+    }
+
+    /// When the memory was used last; `None` if there is none or it must stay.
+    pub(super) fn evictable(&self) -> Option<u64> {
+        if self.is_dirty() {
+            return None;
+        }
+        self.cache.as_ref().map(|cache| cache.used)
+    }
+
+    /// Bytes of memory held.
+    pub(super) fn memory(&self) -> usize {
+        self.cache.as_ref().map_or(0, |cache| cache.buf.capacity() + cache.slots.memory())
+    }
+
+    /// Gives the memory back; must not be dirty.
+    pub(super) fn evict(&mut self) -> Vec<u8> {
+        self.cache.take().map(|cache| cache.buf).unwrap_or_default()
+    }
+
+    /// What a flush has to write: the bytes after `written`.
+    pub(super) fn pending(&self) -> &[u8] {
+        let Some(cache) = &self.cache else { return &[] };
+        (self.written as usize)
+            .checked_sub(cache.base)
+            .and_then(|from| cache.buf.get(from..))
+            .unwrap_or_default()
+    }
+
+    /// The file, opened (and made) if it was not.
+    pub(super) fn open_file(
+        &mut self,
+        disk: &dyn Disk,
+        msgs_dir: &Path,
+    ) -> Result<&dyn DiskFile, std::io::Error> {
+        if self.file.is_none() {
+            let mode = if self.created { OpenMode::Existing } else { OpenMode::Truncate };
+            self.file = Some(disk.open(&file_path(msgs_dir, self.index), mode)?);
+            self.created = true;
+        }
+        self.file.as_deref().ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    }
+
+    /// Checksum of the last record; zeros if there is none.
+    pub(super) fn last_checksum(
+        &mut self,
+        disk: &dyn Disk,
+        msgs_dir: &Path,
+    ) -> Result<[u8; 8], StoreError> {
+        if let Some(sum) = self.cache.as_ref().and_then(|cache| cache.buf.last_chunk::<8>()) {
+            return Ok(*sum);
+        }
+        let mut sum = [0; 8];
+        if let Some(at) = self.raw_len.checked_sub(8) {
+            self.open_file(disk, msgs_dir)
+                .and_then(|file| file.read_exact_at(&mut sum, at))
+                .map_err(|error| io_error("reading a block's end", error))?;
+        }
+        Ok(sum)
+    }
+
+    /// Reads the whole block into memory and checks every record.
+    pub(super) fn load(
+        &mut self,
+        disk: &dyn Disk,
+        msgs_dir: &Path,
+        spare: Vec<u8>,
+    ) -> Result<LoadReport, StoreError> {
+        let base = self.cache.as_ref().map_or(self.written as usize, |cache| cache.base);
+        let mut buf = spare;
+        buf.clear();
+        buf.resize(base, 0);
+        if base > 0 {
+            self.open_file(disk, msgs_dir)
+                .and_then(|file| file.read_exact_at(&mut buf, 0))
+                .map_err(|error| io_error("reading a block", error))?;
+        }
+        let used = self.cache.as_ref().map_or(0, |cache| cache.used);
+        if let Some(cache) = self.cache.take() {
+            buf.extend_from_slice(&cache.buf);
+        }
+        let mut slots = Slots::new();
+        let mut missing = Vec::new();
+        let mut expected = self.next_live(0);
+        let damage = record::scan(&buf, &self.hasher, |offset, record| {
+            if record.kind != Kind::Message || !self.is_live(record.seq) {
+                return;
+            }
+            slots.push(record.seq, offset as u32);
+            while let Some(seq) = expected.filter(|&seq| seq < record.seq) {
+                missing.push(seq);
+                expected = self.next_live(seq + 1);
+            }
+            if expected == Some(record.seq) {
+                expected = self.next_live(record.seq + 1);
+            }
+        });
+        while let Some(seq) = expected {
+            missing.push(seq);
+            expected = self.next_live(seq + 1);
+        }
+        self.cache = Some(Cache { base: 0, buf, slots, used });
+        Ok(LoadReport { damage, missing })
+    }
+
+    /// The whole content, if it is in memory.
+    pub(super) fn content(&self) -> Option<&[u8]> {
+        self.cache.as_ref().filter(|cache| cache.base == 0).map(|cache| &cache.buf[..])
+    }
+
+    /// Overwrites the record of `seq` in memory with an erased one of the same length, filled with
+    /// zeros; answers where it is, and its bytes.
+    pub(super) fn erase(&mut self, seq: u64) -> Option<(u64, Vec<u8>)> {
+        let len = self.cached(seq)?.len;
+        let cache = self.cache.as_mut()?;
+        let offset = cache.slots.get(seq)?;
+        let at = (offset as usize).checked_sub(cache.base)?;
+        let body = vec![0; len - record::EMPTY];
+        let mut bytes = Vec::with_capacity(len);
+        record::push_erased(&mut bytes, &self.hasher, seq, &body);
+        cache.buf.get_mut(at..at + len)?.copy_from_slice(&bytes);
+        Some((u64::from(offset), bytes))
+    }
+
+    /// Replaces content and slots after the file was rewritten.
+    pub(super) fn replace(&mut self, buf: Vec<u8>, slots: Slots) {
+        self.raw_len = buf.len() as u64;
+        self.written = self.raw_len;
+        self.unsynced = false;
+        self.file = None;
+        self.created = true;
+        let used = self.cache.as_ref().map_or(0, |cache| cache.used);
+        self.cache = Some(Cache { base: 0, buf, slots, used });
+        self.set_mark();
+    }
+}

@@ -1,0 +1,169 @@
+//! A consumer's directory: its configuration, and its progress in `o.dat`
+//! (`server/store.go` `encodeConsumerState`, `decodeConsumerState`).
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use env::Disk;
+use types::{SequencePair, Timestamp};
+
+use super::meta::{self, Sync};
+use super::varint::{Reader, push_i, push_u};
+use crate::api::{ConsumerMeta, ConsumerState, ConsumerStore, Durability, PendingAck, StoreError};
+use crate::error::io_error;
+
+/// Name of the progress file.
+pub(super) const STATE: &str = "o.dat";
+const MAGIC: u8 = 0x16;
+const VERSION: u8 = 2;
+const NS: i64 = 1_000_000_000;
+const TOP_BIT: u64 = 1 << 63;
+
+/// Encodes a consumer's progress. Times are kept in seconds.
+pub(super) fn encode(state: &ConsumerState, out: &mut Vec<u8>) {
+    out.clear();
+    out.extend_from_slice(&[MAGIC, VERSION]);
+    push_u(out, state.ack_floor.consumer);
+    push_u(out, state.ack_floor.stream);
+    push_u(out, state.delivered.consumer);
+    push_u(out, state.delivered.stream);
+    push_u(out, state.pending.len() as u64);
+    if !state.pending.is_empty() {
+        // Any base does; the newest delivery keeps the differences small.
+        let seconds = |ack: &PendingAck| ack.delivered.unix_ns().div_euclid(NS);
+        let base = state.pending.iter().map(seconds).max().unwrap_or(0);
+        push_i(out, base);
+        for ack in &state.pending {
+            push_u(out, ack.stream_seq.wrapping_sub(state.ack_floor.stream));
+            push_u(out, ack.consumer_seq.wrapping_sub(state.ack_floor.consumer));
+            push_i(out, base - seconds(ack));
+        }
+    }
+    push_u(out, state.redelivered.len() as u64);
+    for &(seq, count) in &state.redelivered {
+        push_u(out, seq.wrapping_sub(state.ack_floor.stream));
+        push_u(out, count);
+    }
+}
+
+/// Decodes a consumer's progress, version 1 or 2; `None` if it is damaged.
+pub(super) fn decode(bytes: &[u8]) -> Option<ConsumerState> {
+    let version = match bytes {
+        [MAGIC, version @ 1..=VERSION, ..] => *version,
+        _ => return None,
+    };
+    let mut read = Reader::new(bytes);
+    read.skip(2)?;
+    let ack_floor = SequencePair { consumer: read.u()?, stream: read.u()? };
+    let mut delivered = SequencePair { consumer: read.u()?, stream: read.u()? };
+    if version == 1 {
+        if ack_floor.consumer > 1 {
+            delivered.consumer = delivered.consumer.checked_add(ack_floor.consumer - 1)?;
+        }
+        if ack_floor.stream > 1 {
+            delivered.stream = delivered.stream.checked_add(ack_floor.stream - 1)?;
+        }
+    }
+    if (ack_floor.stream | delivered.stream) & TOP_BIT != 0 {
+        return None;
+    }
+    let mut state = ConsumerState { delivered, ack_floor, ..ConsumerState::default() };
+    let pending = read.u()?;
+    if pending > 0 {
+        let base = read.i()?;
+        for _ in 0..pending {
+            let stream_seq = read.u()?.checked_add(ack_floor.stream)?;
+            let consumer_seq = match version {
+                1 => 0,
+                _ => read.u()?.checked_add(ack_floor.consumer)?,
+            };
+            let ts = read.i()?;
+            let seconds = match version {
+                1 => ts.checked_add(base)?,
+                _ => base.checked_sub(ts)?,
+            };
+            if stream_seq == 0 {
+                return None;
+            }
+            let delivered = Timestamp::from_unix_ns(seconds.checked_mul(NS)?);
+            state.pending.push(PendingAck { stream_seq, consumer_seq, delivered });
+        }
+    }
+    for _ in 0..read.u()? {
+        let seq = read.u()?.checked_add(ack_floor.stream)?;
+        state.redelivered.push((seq, read.u()?));
+    }
+    state.pending.sort_unstable_by_key(|ack| ack.stream_seq);
+    state.redelivered.sort_unstable();
+    Some(state)
+}
+
+/// Where a consumer of a file stream keeps itself.
+#[derive(Debug)]
+pub(super) struct ConsumerFile {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    stream: String,
+    buf: Vec<u8>,
+}
+
+impl ConsumerFile {
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str) -> Self {
+        ConsumerFile { disk, dir, stream: stream.to_owned(), buf: Vec::new() }
+    }
+
+    /// Makes the directory with its configuration, durably.
+    pub(super) fn create(&self, meta: &ConsumerMeta) -> Result<(), StoreError> {
+        let error = |error| io_error("creating a consumer's directory", error);
+        self.disk.create_dir_all(&self.dir).map_err(error)?;
+        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta)?;
+        match self.dir.parent() {
+            Some(parent) => self.disk.sync_dir(parent).map_err(error),
+            None => Ok(()),
+        }
+    }
+
+    /// What is stored; a file without content counts as none. Damaged is an error.
+    pub(super) fn read_state(&self) -> Result<Option<ConsumerState>, StoreError> {
+        match self.disk.read(&self.dir.join(STATE)) {
+            Ok(bytes) if bytes.is_empty() => Ok(None),
+            Ok(bytes) => match decode(&bytes) {
+                Some(state) => Ok(Some(state)),
+                None => Err(StoreError::Damaged(format!("{STATE} cannot be decoded"))),
+            },
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(io_error("reading a consumer's state", error)),
+        }
+    }
+
+    /// Moves a damaged state aside.
+    pub(super) fn set_state_aside(&self) -> Result<(), StoreError> {
+        self.disk
+            .rename(&self.dir.join(STATE), &self.dir.join(format!("{STATE}.bad")))
+            .map_err(|error| io_error("setting a consumer's state aside", error))
+    }
+}
+
+impl ConsumerStore for ConsumerFile {
+    fn save(&mut self, state: &ConsumerState, durability: Durability) -> Result<(), StoreError> {
+        encode(state, &mut self.buf);
+        let sync = match durability {
+            Durability::Synced => Sync::Now,
+            Durability::Written => Sync::Later,
+        };
+        meta::replace_file(&*self.disk, &self.dir.join(STATE), &self.buf, sync)
+    }
+
+    fn update_config(&mut self, meta: &ConsumerMeta) -> Result<(), StoreError> {
+        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta)
+    }
+
+    fn delete(&mut self) -> Result<(), StoreError> {
+        let error = |error| io_error("deleting a consumer", error);
+        self.disk.remove_dir_all(&self.dir).map_err(error)?;
+        match self.dir.parent() {
+            Some(parent) => self.disk.sync_dir(parent).map_err(error),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! Making what happened durable, and taking it back where that is not possible.
+
+use super::block::{self, Block};
+use super::index_db::{BlockState, Index, Writer};
+use super::meta::{self, Sync};
+use super::{FileStore, INDEX};
+use crate::api::{Durability, StoreError};
+use crate::error::io_error;
+use crate::ttl;
+
+/// An index larger than this is written only at a clean stop.
+const CHEAP_INDEX: usize = 256 << 10;
+
+impl FileStore {
+    pub(super) fn needs_flush(&self) -> bool {
+        self.blocks.back().is_some_and(Block::is_dirty)
+            || self.oldest_unsynced != u64::MAX
+            || self.dir_dirty
+            || !self.journal.dead.is_empty()
+            || !self.journal.erased.is_empty()
+            || !self.to_compact.is_empty()
+            || !self.to_repair.is_empty()
+            || self.blocks.iter().rev().nth(1).is_some_and(Block::is_dirty)
+    }
+
+    pub(super) fn flush_all(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.writable()?;
+        if !self.needs_flush() {
+            return Ok(());
+        }
+        self.write_blocks()?;
+        if durability == Durability::Synced {
+            self.sync_blocks()?;
+        }
+        self.journal.last_seq = self.last_seq;
+        self.journal.last_ns = self.last_ns;
+        self.journal.by_limits.clear();
+        self.journal.tombstones.clear();
+        self.after_flush(durability)
+    }
+
+    /// Position of the first block with something to write; all behind it have as well.
+    fn first_dirty(&self) -> usize {
+        self.blocks.len() - self.blocks.iter().rev().take_while(|block| block.is_dirty()).count()
+    }
+
+    fn write_blocks(&mut self) -> Result<(), StoreError> {
+        let start = self.first_dirty();
+        let mut failed = None;
+        for at in start..self.blocks.len() {
+            let Some(block) = self.blocks.get_mut(at) else { break };
+            if !block.created {
+                self.dir_dirty = true;
+            }
+            let written = block.written;
+            let result = block.open_file(&*self.disk, &self.msgs_dir).map(|_| ());
+            let result = result.and_then(|()| match &block.file {
+                Some(file) => file.write_all_at(block.pending(), written),
+                None => Ok(()),
+            });
+            if let Err(error) = result {
+                failed = Some(io_error("writing messages", error));
+                break;
+            }
+        }
+        match failed {
+            None => {
+                for block in self.blocks.iter_mut().skip(start) {
+                    block.written = block.raw_len;
+                    block.unsynced = true;
+                    block.set_mark();
+                    self.oldest_unsynced = self.oldest_unsynced.min(block.index);
+                }
+                Ok(())
+            }
+            Some(StoreError::NoSpace) => {
+                self.roll_back()?;
+                Err(StoreError::NoSpace)
+            }
+            Some(error) => Err(self.poison(error)),
+        }
+    }
+
+    fn sync_blocks(&mut self) -> Result<(), StoreError> {
+        let oldest = self.oldest_unsynced;
+        let start = self.blocks.partition_point(|block| block.index < oldest);
+        let mut result = Ok(());
+        for block in self.blocks.iter_mut().skip(start).filter(|block| block.unsynced) {
+            result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.sync_data());
+            if result.is_err() {
+                break;
+            }
+            block.unsynced = false;
+        }
+        if result.is_ok() && self.dir_dirty {
+            result = self.disk.sync_dir(&self.msgs_dir);
+        }
+        match result {
+            Ok(()) => {
+                self.dir_dirty = false;
+                self.oldest_unsynced = u64::MAX;
+                Ok(())
+            }
+            // The kernel may have dropped the pages: a later sync proves nothing.
+            Err(error) => Err(self
+                .poison(StoreError::Io { context: "syncing messages".to_owned(), source: error })),
+        }
+    }
+
+    /// What has to wait until the reason for it is on disk.
+    fn after_flush(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.overwrite_erased(durability)?;
+        for dead in std::mem::take(&mut self.journal.dead) {
+            self.remove_file(dead);
+        }
+        self.repair_blocks()?;
+        self.compact_blocks()?;
+        if std::mem::take(&mut self.rolled) && self.index_estimate() <= CHEAP_INDEX {
+            self.write_index()?;
+        }
+        Ok(())
+    }
+
+    fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
+        for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
+            let Some(block) = self.blocks.iter_mut().find(|block| block.index == index) else {
+                continue;
+            };
+            let result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| {
+                file.write_all_at(&bytes, offset)?;
+                match durability {
+                    Durability::Synced => file.sync_data(),
+                    Durability::Written => Ok(()),
+                }
+            });
+            if let Err(error) = result {
+                return Err(self.poison(StoreError::Io {
+                    context: "erasing a message".to_owned(),
+                    source: error,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_file(&mut self, mut dead: Block) {
+        dead.file = None;
+        if dead.created {
+            let path = block::file_path(&self.msgs_dir, dead.index);
+            match self.disk.unlink(&path) {
+                Ok(()) => self.dir_dirty = true,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                // Tried again with the next flush; its messages are gone by other means.
+                Err(_) => {
+                    self.journal.dead.push(dead);
+                    return;
+                }
+            }
+        }
+        let buf = dead.evict();
+        if buf.capacity() > self.spare.capacity() && buf.capacity() <= self.block_size as usize * 2
+        {
+            self.spare = buf;
+        }
+    }
+
+    /// Returns to the state of the last flush: appended messages go, messages that only the limits
+    /// removed come back, removals on request stay and are tried again.
+    fn roll_back(&mut self) -> Result<(), StoreError> {
+        let keep = self.journal.last_seq;
+        while self.last_seq > keep {
+            let seq = self.last_seq;
+            self.last_seq -= 1;
+            let Some(at) = self.locate(seq) else { continue };
+            let Some(block) = self.blocks.get_mut(at) else { continue };
+            let Some(record) = block.cached(seq) else { continue };
+            let len = record.len;
+            self.subjects.remove(record.subject, seq);
+            if !self.lifetimes.is_empty() {
+                let ttl = ttl::of_headers(record.headers);
+                self.lifetimes.remove(seq, record.ts_ns, ttl);
+            }
+            block.forget(seq, len);
+            self.msgs -= 1;
+            self.bytes -= len as u64;
+        }
+        self.last_ns = self.journal.last_ns;
+        while self.blocks.back().is_some_and(|tail| !tail.created) {
+            self.blocks.pop_back();
+        }
+        self.journal.dead.retain(|dead| dead.created);
+        let mut failed = None;
+        let live = self.blocks.iter_mut().rev().take_while(|block| block.is_dirty());
+        for block in live.chain(self.journal.dead.iter_mut().filter(|dead| dead.is_dirty())) {
+            let written = block.written;
+            // Whole records beyond the end would be taken for messages after a crash.
+            let cut =
+                block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.set_len(written));
+            failed = failed.or(cut.err());
+            block.roll_back();
+        }
+        if let Some(error) = failed {
+            return Err(self.poison(StoreError::Io {
+                context: "undoing a partial write".to_owned(),
+                source: error,
+            }));
+        }
+        // Files that were made for the failed batch stay, as empty blocks.
+        let made = |block: &&mut Block| block.created && block.written == 0;
+        for block in self.blocks.iter_mut().rev().take_while(made) {
+            block.last_seq = keep;
+            block.last_ns = self.last_ns;
+            block.clear_live();
+            block.set_mark();
+        }
+        for undo in std::mem::take(&mut self.journal.by_limits).into_iter().rev() {
+            if undo.seq <= keep {
+                self.restore(undo)?;
+            }
+        }
+        if self.blocks.is_empty() {
+            self.roll();
+        }
+        let tombstones = std::mem::take(&mut self.journal.tombstones);
+        for (seq, ts_ns) in tombstones.into_iter().filter(|&(seq, _)| seq <= keep) {
+            self.tombstone(seq, ts_ns);
+        }
+        self.keep_last_seq();
+        self.ageing = Default::default();
+        self.find_first();
+        Ok(())
+    }
+
+    fn restore(&mut self, undo: super::Undo) -> Result<(), StoreError> {
+        let at = match self.blocks.binary_search_by_key(&undo.block, |block| block.index) {
+            Ok(at) => at,
+            Err(at) => {
+                let dead = self.journal.dead.iter().position(|dead| dead.index == undo.block);
+                let Some(dead) = dead else { return Ok(()) };
+                let block = self.journal.dead.swap_remove(dead);
+                self.blocks.insert(at, block);
+                at
+            }
+        };
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        block.restore(undo.seq, undo.len, undo.ts_ns);
+        self.msgs += 1;
+        self.bytes += undo.len as u64;
+        self.first_seq = self.first_seq.min(undo.seq);
+        if self.ensure(at, undo.seq)?
+            && let Some(record) = self.blocks.get(at).and_then(|block| block.cached(undo.seq))
+        {
+            self.subjects.insert(record.subject, undo.seq);
+            if self.config.allow_msg_ttl {
+                let ttl = ttl::of_headers(record.headers);
+                self.lifetimes.add(undo.seq, undo.ts_ns, ttl);
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes that `index.db` would have, about.
+    fn index_estimate(&self) -> usize {
+        let deleted: usize =
+            self.blocks.iter().map(|block| block.deleted.encoded_len()).sum::<usize>();
+        self.subjects.len() as usize * 40 + self.blocks.len() * 40 + deleted
+    }
+
+    /// Writes `index.db` from the state, which must be flushed.
+    pub(super) fn write_index(&mut self) -> Result<(), StoreError> {
+        let Some(tail) = self.blocks.back_mut() else { return Ok(()) };
+        let last_block = tail.index;
+        let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;
+        // The zero time is written as none.
+        let normal = |ns: i64| if ns == types::Timestamp::ZERO.unix_ns() { 0 } else { ns };
+        let totals = Index {
+            msgs: self.msgs,
+            bytes: self.bytes,
+            first_seq: self.first_seq,
+            first_ns: if self.msgs == 0 { 0 } else { self.first_ns },
+            last_seq: self.last_seq,
+            last_ns: normal(self.last_ns),
+            ..Index::default()
+        };
+        let tree = self.subjects.tree();
+        let mut writer = Writer::new(&totals, tree.len());
+        let number = |seq: u64| {
+            let at = self.block_for(seq).min(self.blocks.len() - 1);
+            self.blocks.get(at).map_or(last_block, |block| block.index)
+        };
+        tree.for_each(|literal, info| {
+            let (first, last) = (number(info.first.seq()), number(info.last.seq()));
+            writer.subject(literal, info.total, first, last);
+        });
+        writer.block_count(self.blocks.len());
+        for block in &self.blocks {
+            let state = BlockState {
+                index: block.index,
+                bytes: block.bytes,
+                first_seq: block.first_seq,
+                first_ns: block.first_ns,
+                last_seq: block.last_seq,
+                last_ns: normal(block.last_ns),
+                ttls: block.ttls,
+                schedules: block.schedules,
+                deleted: Default::default(),
+            };
+            writer.block(&state, &block.deleted);
+        }
+        let file = writer.finish(last_block, checksum, &self.hasher());
+        match meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now) {
+            // It is only a help for the next start.
+            Err(StoreError::NoSpace) => self.drop_index(),
+            other => other,
+        }
+    }
+
+    /// Removes an index that would say something wrong.
+    pub(super) fn drop_index(&mut self) -> Result<(), StoreError> {
+        match self.disk.unlink(&self.msgs_dir.join(INDEX)) {
+            Ok(()) => {
+                self.dir_dirty = true;
+                Ok(())
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(io_error("removing the index", error)),
+        }
+    }
+}

@@ -1,0 +1,509 @@
+//! A stream's messages in block files, in the reference's format.
+//!
+//! Appends go into the last block's buffer, which is also its read cache; a flush writes each
+//! block's new bytes once and syncs once. Sealed blocks are read whole on demand and checked then.
+//! Deletes are remembered by tombstones in the last block; files of emptied blocks are removed
+//! only after the flush that made the reason durable.
+
+mod append;
+mod block;
+mod compact;
+mod consumer_file;
+mod find;
+mod flush;
+mod index_db;
+mod meta;
+mod open;
+mod purge;
+mod record;
+mod recovery;
+mod repair;
+mod seq_set;
+mod slots;
+mod subjects;
+mod timers;
+mod varint;
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use env::Disk;
+use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
+
+use crate::api::{
+    ConsumerMeta, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved, Purge,
+    RecoveredConsumer, StoreError, StreamStore, Totals,
+};
+use crate::error::io_error;
+use crate::filter_walk::each_match_ordered;
+use crate::limits::Limits;
+use crate::mem_store::MemConsumer;
+use crate::ttl::Lifetimes;
+use block::Block;
+use consumer_file::ConsumerFile;
+use record::Hasher;
+use subjects::Subjects;
+
+pub use open::{OpenedStream, Opening, open_account, open_stream, stream_names};
+
+/// Directory of the blocks.
+const MSGS: &str = "msgs";
+/// Directory of the consumers.
+const OBS: &str = "obs";
+const STREAMS: &str = "streams";
+const INDEX: &str = "index.db";
+
+/// How a file store may use the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct FileStoreOptions {
+    /// Memory for sealed blocks, in bytes. One block is held in any case.
+    pub cache_bytes: usize,
+    /// Size of new blocks in bytes; 0 is what the reference takes for the configuration.
+    pub block_bytes: u64,
+}
+
+impl Default for FileStoreOptions {
+    fn default() -> Self {
+        FileStoreOptions { cache_bytes: 64 << 20, block_bytes: 0 }
+    }
+}
+
+/// A stream store in a directory.
+pub struct FileStore {
+    disk: Arc<dyn Disk>,
+    options: FileStoreOptions,
+    dir: PathBuf,
+    msgs_dir: PathBuf,
+    config: StreamConfig,
+    created: Timestamp,
+    limits: Limits,
+    block_size: u64,
+    /// Ascending; never empty, the last one takes the appends.
+    blocks: VecDeque<Block>,
+    subjects: Subjects,
+    lifetimes: Lifetimes,
+    ageing: timers::Ageing,
+    msgs: u64,
+    bytes: u64,
+    first_seq: u64,
+    first_ns: i64,
+    last_seq: u64,
+    last_ns: i64,
+    journal: Journal,
+    /// Index of the oldest block with unsynced bytes; `u64::MAX` if there is none.
+    oldest_unsynced: u64,
+    /// Names in `msgs` were made or removed since it was synced.
+    dir_dirty: bool,
+    /// Blocks to compact after the next flush, by index.
+    to_compact: Vec<Compaction>,
+    /// Blocks found damaged, by index, to be repaired by the next flush.
+    to_repair: Vec<repair::Damaged>,
+    rolled: bool,
+    poisoned: Option<String>,
+    lost: LostStreamData,
+    consumers: Vec<RecoveredConsumer>,
+    tick: u64,
+    /// While rebuilding a block: its last live sequence so far.
+    counted_up_to: u64,
+    /// Memory of a block that went, for the next one.
+    spare: Vec<u8>,
+}
+
+/// What happened since the last flush, to be undone or finished by the next.
+#[derive(Debug, Default)]
+struct Journal {
+    /// Stream end at the last flush.
+    last_seq: u64,
+    last_ns: i64,
+    /// Messages that limits removed: no tombstone speaks of them.
+    by_limits: Vec<Undo>,
+    /// Sequences with a tombstone that is not yet written, and their times.
+    tombstones: Vec<(u64, i64)>,
+    /// Records to overwrite in their files: block index, offset, new bytes.
+    erased: Vec<(u64, u64, Vec<u8>)>,
+    /// Blocks whose files go.
+    dead: Vec<Block>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Undo {
+    block: u64,
+    seq: u64,
+    len: usize,
+    ts_ns: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Compaction {
+    block: u64,
+    /// Messages were removed without tombstones on the promise of this compaction.
+    must: bool,
+}
+
+/// Block size for a stream (`server/filestore.go` `dynBlkSize`, `maxBlkSize`).
+fn block_size(config: &StreamConfig, options: FileStoreOptions) -> u64 {
+    const SMALLEST: u64 = 32_000;
+    const MEDIUM: u64 = 4 << 20;
+    const LARGEST: u64 = 8 << 20;
+    if options.block_bytes > 0 {
+        return options.block_bytes;
+    }
+    let positive = |value: i64| u64::try_from(value).ok().filter(|&value| value > 0);
+    let estimate = positive(config.max_bytes).or_else(|| {
+        let msgs = positive(config.max_msgs)?;
+        let literal = |subject: &&String| subject::is_literal(subject.as_bytes());
+        let subject = config.subjects.iter().filter(literal).map(String::len).max().unwrap_or(256);
+        let size = u64::try_from(config.max_msg_size).ok().filter(|&size| size > 0);
+        let record = record::EMPTY as u64 + subject as u64 + 4 + size.unwrap_or(1 << 20);
+        Some(record.saturating_mul(msgs))
+    });
+    if let Some(estimate) = estimate {
+        let size = (estimate / 4 + 1).next_multiple_of(100);
+        return match size {
+            ..=SMALLEST => SMALLEST,
+            LARGEST.. => LARGEST,
+            _ => MEDIUM,
+        };
+    }
+    if positive(config.max_msgs_per_subject).is_some() {
+        return MEDIUM;
+    }
+    match config.retention {
+        Retention::Limits => LARGEST,
+        Retention::Interest | Retention::WorkQueue => MEDIUM,
+    }
+}
+
+impl FileStore {
+    /// Makes a new stream in `<account_dir>/streams/<name>`: directories, configuration and first
+    /// block, all durable when this returns.
+    ///
+    /// # Errors
+    /// What the disk refuses; `Damaged` if the stream's directory is there already.
+    pub fn create(
+        disk: Arc<dyn Disk>,
+        account_dir: &Path,
+        created: Timestamp,
+        config: &StreamConfig,
+        options: FileStoreOptions,
+    ) -> Result<FileStore, StoreError> {
+        let error = |error| io_error("creating the stream's directory", error);
+        let streams = account_dir.join(STREAMS);
+        let dir = streams.join(&config.name);
+        if disk.info(&dir.join(meta::META)).map_err(error)?.is_some() {
+            return Err(StoreError::Damaged(format!(
+                "stream {:?} has a directory already",
+                config.name
+            )));
+        }
+        disk.create_dir_all(&dir.join(MSGS)).map_err(error)?;
+        disk.create_dir_all(&dir.join(OBS)).map_err(error)?;
+        let mut store = FileStore::empty(Arc::clone(&disk), dir.clone(), created, config, options);
+        store.start_at(config.first_seq.max(1) - 1, Timestamp::ZERO.unix_ns())?;
+        meta::write_stream(&*disk, &dir, created, config)?;
+        for dir in [&streams, account_dir] {
+            disk.sync_dir(dir).map_err(error)?;
+        }
+        for dir in account_dir.ancestors().skip(1).take(2) {
+            // The store directory's own parents may not be ours to open.
+            let _ = disk.sync_dir(dir);
+        }
+        Ok(store)
+    }
+
+    fn empty(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        created: Timestamp,
+        config: &StreamConfig,
+        options: FileStoreOptions,
+    ) -> FileStore {
+        FileStore {
+            disk,
+            options,
+            msgs_dir: dir.join(MSGS),
+            dir,
+            config: config.clone(),
+            created,
+            limits: Limits::of(config),
+            block_size: block_size(config, options),
+            blocks: VecDeque::new(),
+            subjects: Subjects::default(),
+            lifetimes: Lifetimes::default(),
+            ageing: timers::Ageing::default(),
+            msgs: 0,
+            bytes: 0,
+            first_seq: 1,
+            first_ns: 0,
+            last_seq: 0,
+            last_ns: Timestamp::ZERO.unix_ns(),
+            journal: Journal::default(),
+            oldest_unsynced: u64::MAX,
+            dir_dirty: false,
+            to_compact: Vec::new(),
+            to_repair: Vec::new(),
+            rolled: false,
+            poisoned: None,
+            lost: LostStreamData::default(),
+            consumers: Vec::new(),
+            tick: 0,
+            counted_up_to: 0,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Makes the first block of an empty stream that ends at `last_seq`, durably.
+    fn start_at(&mut self, last_seq: u64, last_ns: i64) -> Result<(), StoreError> {
+        self.last_seq = last_seq;
+        self.last_ns = last_ns;
+        self.first_seq = last_seq + 1;
+        let mut block = Block::new(&self.config.name, 1, last_seq, last_ns);
+        if last_seq > 0 {
+            block.push_tombstone(last_seq, last_ns);
+        }
+        self.blocks.push_back(block);
+        self.journal.last_seq = last_seq;
+        self.journal.last_ns = last_ns;
+        self.create_tail_file()?;
+        self.flush_all(Durability::Synced)
+    }
+
+    fn create_tail_file(&mut self) -> Result<(), StoreError> {
+        if let Some(tail) = self.blocks.back_mut().filter(|tail| !tail.created) {
+            tail.open_file(&*self.disk, &self.msgs_dir)
+                .map_err(|error| io_error("creating a block", error))?;
+            self.dir_dirty = true;
+            self.disk
+                .sync_dir(&self.msgs_dir)
+                .map_err(|error| io_error("creating a block", error))?;
+        }
+        Ok(())
+    }
+
+    fn hasher(&self) -> Hasher {
+        Hasher::new(&self.config.name)
+    }
+
+    fn writable(&self) -> Result<(), StoreError> {
+        match &self.poisoned {
+            Some(cause) => Err(StoreError::Poisoned(cause.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses all writes from now on.
+    fn poison(&mut self, error: StoreError) -> StoreError {
+        self.poisoned.get_or_insert_with(|| error.to_string());
+        error
+    }
+
+    fn consumer_dir(&self, name: &str) -> PathBuf {
+        self.dir.join(OBS).join(name)
+    }
+
+    fn note_lost(&mut self, mut msgs: Vec<u64>, bytes: u64) {
+        self.lost.msgs.append(&mut msgs);
+        self.lost.msgs.sort_unstable();
+        self.lost.msgs.dedup();
+        self.lost.bytes += bytes;
+    }
+}
+
+impl StreamStore for FileStore {
+    fn append(&mut self, msg: NewMsg<'_>, removed: OnRemoved<'_>) -> Result<u64, StoreError> {
+        self.append_msg(msg, removed)
+    }
+
+    fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
+        self.read(seq)
+    }
+
+    fn next_match(&mut self, filter: &Filter, from: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
+        match self.find_next(filter, from)? {
+            Some(seq) => self.read(seq),
+            None => Ok(None),
+        }
+    }
+
+    fn last_match(
+        &mut self,
+        filter: &Filter,
+        up_to: u64,
+    ) -> Result<Option<MsgRef<'_>>, StoreError> {
+        match self.find_last(filter, up_to)? {
+            Some(seq) => self.read(seq),
+            None => Ok(None),
+        }
+    }
+
+    fn last_seq_of(&mut self, subject: &[u8]) -> u64 {
+        // An unreadable block means that it cannot be told; get and next_match report that.
+        self.last_of(subject).ok().flatten().unwrap_or(0)
+    }
+
+    fn last_per_subject(&mut self, filter: &Filter, up_to: u64) -> Vec<u64> {
+        self.find_last_per_subject(filter, up_to)
+    }
+
+    fn count_from(&mut self, from: u64, filter: &Filter) -> u64 {
+        self.count_matches_from(from, filter)
+    }
+
+    fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64)) {
+        each_match_ordered(self.subjects.tree(), filter, |literal, info| each(literal, info.total));
+    }
+
+    fn seq_at_time(&mut self, ts: Timestamp) -> u64 {
+        self.find_time(ts.unix_ns())
+    }
+
+    fn remove(
+        &mut self,
+        seq: u64,
+        erase: Erase,
+        removed: OnRemoved<'_>,
+    ) -> Result<bool, StoreError> {
+        self.remove_one(seq, erase, removed)
+    }
+
+    fn purge(&mut self, purge: &Purge, removed: OnRemoved<'_>) -> Result<u64, StoreError> {
+        self.purge_matching(purge, removed)
+    }
+
+    fn expire(
+        &mut self,
+        now: Timestamp,
+        removed: OnRemoved<'_>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        self.expire_due(now.unix_ns(), removed)?;
+        Ok(self.next_expiry())
+    }
+
+    fn next_expiry(&self) -> Option<Timestamp> {
+        self.next_expiry_ns().map(Timestamp::from_unix_ns)
+    }
+
+    fn totals(&self) -> Totals {
+        let first_ts = match self.msgs {
+            0 => Timestamp::ZERO,
+            _ => Timestamp::from_unix_ns(self.first_ns),
+        };
+        Totals {
+            msgs: self.msgs,
+            bytes: self.bytes,
+            first_seq: self.first_seq,
+            first_ts,
+            last_seq: self.last_seq,
+            last_ts: Timestamp::from_unix_ns(self.last_ns),
+            num_subjects: self.subjects.len(),
+            num_deleted: (self.last_seq + 1 - self.first_seq).saturating_sub(self.msgs),
+        }
+    }
+
+    fn deleted(&self, max: usize) -> Vec<u64> {
+        let mut deleted = Vec::new();
+        let mut expected = self.first_seq;
+        for block in &self.blocks {
+            let mut live = block.next_live(expected);
+            while let Some(seq) = live {
+                if seq > expected {
+                    deleted.extend((expected..seq).take(max - deleted.len()));
+                    if deleted.len() == max {
+                        return deleted;
+                    }
+                }
+                // Jump over the run of live ones by the next deleted one.
+                let next_gone = block.deleted.iter_from(seq).next().unwrap_or(block.last_seq + 1);
+                expected = next_gone;
+                live = block.next_live(expected);
+            }
+        }
+        let room = max - deleted.len();
+        deleted.extend((expected..=self.last_seq).take(room));
+        deleted
+    }
+
+    fn lost(&self) -> Option<LostStreamData> {
+        (!self.lost.msgs.is_empty() || self.lost.bytes > 0).then(|| self.lost.clone())
+    }
+
+    fn size_of(&self, subject: usize, headers: usize, payload: usize) -> u64 {
+        record::len_of(subject, headers, payload) as u64
+    }
+
+    fn update_config(
+        &mut self,
+        config: &StreamConfig,
+        removed: OnRemoved<'_>,
+    ) -> Result<(), StoreError> {
+        self.writable()?;
+        if config.storage != Storage::File || config.name != self.config.name {
+            return Err(StoreError::Damaged("a stream keeps its name and storage".to_owned()));
+        }
+        meta::write_stream(&*self.disk, &self.dir, self.created, config)?;
+        self.config = config.clone();
+        self.limits = Limits::of(config);
+        self.block_size = block_size(config, self.options);
+        self.ageing = timers::Ageing::default();
+        self.enforce_all(removed)
+    }
+
+    fn is_dirty(&self) -> bool {
+        self.needs_flush()
+    }
+
+    fn flush(&mut self, durability: Durability) -> Result<(), StoreError> {
+        self.flush_all(durability)
+    }
+
+    fn create_consumer(
+        &mut self,
+        meta: &ConsumerMeta,
+    ) -> Result<Box<dyn ConsumerStore>, StoreError> {
+        if meta.config.mem_storage {
+            return Ok(Box::new(MemConsumer));
+        }
+        let file = ConsumerFile::new(
+            Arc::clone(&self.disk),
+            self.consumer_dir(&meta.name),
+            &self.config.name,
+        );
+        file.create(meta)?;
+        Ok(Box::new(file))
+    }
+
+    fn take_recovered_consumers(&mut self) -> Vec<RecoveredConsumer> {
+        std::mem::take(&mut self.consumers)
+    }
+
+    fn stop(&mut self) -> Result<(), StoreError> {
+        self.flush_all(Durability::Synced)?;
+        self.create_tail_file()?;
+        self.dir_dirty = false;
+        self.write_index()?;
+        if self.config.allow_msg_ttl {
+            self.write_timers()?;
+        }
+        for block in &mut self.blocks {
+            block.evict();
+            block.file = None;
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self) -> Result<(), StoreError> {
+        let error = |error| io_error("deleting the stream", error);
+        self.poisoned = Some("the stream is deleted".to_owned());
+        let Some(parent) = self.dir.parent() else { return Ok(()) };
+        // A name with a leading dot is removed at the next start, should this be cut short.
+        let gone = parent.join(format!(".{}", self.config.name));
+        self.disk.remove_dir_all(&gone).map_err(error)?;
+        self.disk.rename(&self.dir, &gone).map_err(error)?;
+        self.disk.sync_dir(parent).map_err(error)?;
+        self.disk.remove_dir_all(&gone).map_err(error)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! Finding the streams of an account, and opening them.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use env::{Disk, EntryKind};
+use types::{StreamConfig, Timestamp};
+
+use super::consumer_file::ConsumerFile;
+use super::meta::{self, Read};
+use super::{FileStore, FileStoreOptions, OBS, STREAMS};
+use crate::api::{RecoveredConsumer, StoreError, StreamStore};
+
+/// A stream found on disk.
+pub struct OpenedStream {
+    /// Its name, which is its directory's.
+    pub name: String,
+    /// Whether it can be served.
+    pub opening: Opening,
+}
+
+/// How opening a stream went.
+pub enum Opening {
+    /// It can be served.
+    Ready {
+        /// Creation time.
+        created: Timestamp,
+        /// Configuration.
+        config: Box<StreamConfig>,
+        /// Its messages.
+        store: Box<dyn StreamStore>,
+    },
+    /// It cannot; its files are as they were.
+    Offline {
+        /// The configuration, if that at least could be read.
+        config: Option<Box<StreamConfig>>,
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// The names of an account's streams, in order; remains of deleted streams are removed.
+///
+/// # Errors
+/// What the disk refuses; an account without a directory has no streams.
+pub fn stream_names(disk: &dyn Disk, account_dir: &Path) -> io::Result<Vec<String>> {
+    let streams = account_dir.join(STREAMS);
+    if disk.info(&streams)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut names = Vec::new();
+    for entry in disk.list(&streams)? {
+        let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::Dir) else {
+            continue;
+        };
+        if name.starts_with('.') {
+            disk.remove_dir_all(&streams.join(name))?;
+        } else {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Opens all streams of an account, one after the other.
+///
+/// # Errors
+/// If the account's directory cannot be listed. A stream that cannot be opened is offline.
+pub fn open_account(
+    disk: &Arc<dyn Disk>,
+    account_dir: &Path,
+    options: FileStoreOptions,
+) -> io::Result<Vec<OpenedStream>> {
+    let names = stream_names(&**disk, account_dir)?;
+    Ok(names.into_iter().map(|name| open_stream(disk, account_dir, name, options)).collect())
+}
+
+/// Opens one stream.
+pub fn open_stream(
+    disk: &Arc<dyn Disk>,
+    account_dir: &Path,
+    name: String,
+    options: FileStoreOptions,
+) -> OpenedStream {
+    let dir = account_dir.join(STREAMS).join(&name);
+    let (created, config) = match meta::read_stream(&**disk, &dir, &name) {
+        Read::Good(created, config) => (created, config),
+        Read::Refused(reason) => {
+            return OpenedStream { name, opening: Opening::Offline { config: None, reason } };
+        }
+    };
+    let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options);
+    let config = Box::new(config);
+    let opening = match store.open() {
+        Ok(()) => Opening::Ready { created, config, store: Box::new(store) },
+        Err(error) => Opening::Offline { config: Some(config), reason: error.to_string() },
+    };
+    OpenedStream { name, opening }
+}
+
+impl FileStore {
+    fn open(&mut self) -> Result<(), StoreError> {
+        self.recover()?;
+        let delivered = self.open_consumers()?;
+        self.finish_recovery(delivered)
+    }
+
+    /// Reads all consumers; answers the highest sequence that any was given.
+    fn open_consumers(&mut self) -> Result<u64, StoreError> {
+        let obs = self.dir.join(OBS);
+        let error = |error| crate::error::io_error("listing the consumers", error);
+        if self.disk.info(&obs).map_err(error)?.is_none() {
+            self.disk.create_dir_all(&obs).map_err(error)?;
+            return Ok(0);
+        }
+        let mut delivered = 0;
+        for entry in self.disk.list(&obs).map_err(error)? {
+            let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::Dir) else {
+                continue;
+            };
+            let dir = obs.join(name);
+            // Without its configuration there is no consumer; the files stay.
+            if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
+                continue;
+            }
+            let meta = match meta::read_consumer(&*self.disk, &dir, name) {
+                Read::Good(_, meta) => meta,
+                Read::Refused(reason) => {
+                    return Err(StoreError::Damaged(format!("consumer {name:?}: {reason}")));
+                }
+            };
+            let file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name);
+            let state = match file.read_state() {
+                Ok(state) => state,
+                Err(StoreError::Damaged(_)) => {
+                    file.set_state_aside()?;
+                    None
+                }
+                Err(error) => return Err(error),
+            };
+            delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
+            self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
+        }
+        Ok(delivered)
+    }
+}

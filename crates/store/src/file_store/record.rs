@@ -1,0 +1,268 @@
+//! The record: how one message, tombstone or erased sequence lies in a block.
+
+use highway::{HighwayHash, HighwayHasher, Key};
+use sha2::{Digest, Sha256};
+
+/// Bytes before the subject.
+pub(super) const HEAD: usize = 22;
+/// Bytes of a record without subject and payload: head and checksum.
+pub(super) const EMPTY: usize = 30;
+/// Largest record that the format allows.
+pub(super) const MAX: usize = 32 << 20;
+const CHECKSUM: usize = 8;
+const HAS_HEADERS: u32 = 1 << 31;
+const ERASED: u64 = 1 << 63;
+const TOMBSTONE: u64 = 1 << 62;
+/// Highest sequence that fits beside the two flags.
+pub(super) const MAX_SEQ: u64 = TOMBSTONE - 1;
+
+/// Keyed HighwayHash-64 as the file store uses it: the key is the SHA-256 of a name.
+#[derive(Clone, Debug)]
+pub(super) struct Hasher {
+    keyed: HighwayHasher,
+}
+
+impl Hasher {
+    /// `name` is the stream, `STREAM/CONSUMER`, or `STREAM-N` for block N.
+    pub(super) fn new(name: &str) -> Self {
+        let digest = Sha256::digest(name.as_bytes());
+        let mut key = [0; 4];
+        for (word, bytes) in key.iter_mut().zip(digest.as_chunks::<8>().0) {
+            *word = u64::from_le_bytes(*bytes);
+        }
+        Hasher { keyed: HighwayHasher::new(Key(key)) }
+    }
+
+    /// The hash of a block's records.
+    pub(super) fn of_block(stream: &str, index: u64) -> Self {
+        Hasher::new(&format!("{stream}-{index}"))
+    }
+
+    /// Hash of the parts one after the other, as it is stored.
+    pub(super) fn sum(&self, parts: &[&[u8]]) -> [u8; 8] {
+        let mut hasher = self.keyed.clone();
+        for part in parts {
+            hasher.append(part);
+        }
+        hasher.finalize64().to_le_bytes()
+    }
+}
+
+/// What a record says of its sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Here is its message.
+    Message,
+    /// It is deleted.
+    Tombstone,
+    /// It was used, and nothing is left of it (or it was skipped).
+    Erased,
+}
+
+/// A record, structurally sound; its checksum may still be wrong.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Record<'b> {
+    pub(super) kind: Kind,
+    pub(super) seq: u64,
+    pub(super) ts_ns: i64,
+    pub(super) subject: &'b [u8],
+    pub(super) headers: &'b [u8],
+    pub(super) payload: &'b [u8],
+    /// Length of the whole record.
+    pub(super) len: usize,
+    /// Sequence with flags, and time, as hashed.
+    hashed_head: &'b [u8],
+    checksum: [u8; 8],
+}
+
+/// Length of the record of a message.
+pub(super) fn len_of(subject: usize, headers: usize, payload: usize) -> usize {
+    let headers = if headers == 0 { 0 } else { headers + 4 };
+    EMPTY + subject + headers + payload
+}
+
+fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk::<N>().copied()
+}
+
+impl<'b> Record<'b> {
+    /// Reads the record at offset `at`; `None` if it does not fit or its lengths contradict.
+    pub(super) fn parse(block: &'b [u8], at: usize) -> Option<Self> {
+        let rest = block.get(at..)?;
+        let len_word = u32::from_le_bytes(word(rest, 0)?);
+        let len = (len_word & !HAS_HEADERS) as usize;
+        if !(EMPTY..=MAX).contains(&len) {
+            return None;
+        }
+        let bytes = rest.get(..len)?;
+        let seq_word = u64::from_le_bytes(word(bytes, 4)?);
+        let ts_ns = i64::from_le_bytes(word(bytes, 12)?);
+        let subject_len = u16::from_le_bytes(word(bytes, 20)?) as usize;
+        let body = bytes.get(HEAD..len - CHECKSUM)?;
+        let (subject, rest) = body.split_at_checked(subject_len)?;
+        let (headers, payload) = if len_word & HAS_HEADERS != 0 {
+            let headers_len = u32::from_le_bytes(word(rest, 0)?) as usize;
+            rest.get(4..)?.split_at_checked(headers_len)?
+        } else {
+            (&[][..], rest)
+        };
+        let kind = match (seq_word & ERASED != 0, seq_word & TOMBSTONE != 0) {
+            (true, _) => Kind::Erased,
+            (false, true) => Kind::Tombstone,
+            (false, false) => Kind::Message,
+        };
+        Some(Record {
+            kind,
+            seq: seq_word & MAX_SEQ,
+            ts_ns,
+            subject,
+            headers,
+            payload,
+            len,
+            hashed_head: bytes.get(4..20)?,
+            checksum: word(bytes, len - CHECKSUM)?,
+        })
+    }
+
+    /// Whether the checksum holds.
+    pub(super) fn is_intact(&self, hasher: &Hasher) -> bool {
+        hasher.sum(&[self.hashed_head, self.subject, self.headers, self.payload]) == self.checksum
+    }
+
+    /// Whether this looks like something that a server wrote: cheap, to be asked before the
+    /// checksum when looking for the next record after damage. Also catches a length outside the
+    /// checksum that moved the border between two fields.
+    pub(super) fn is_plausible(&self) -> bool {
+        match self.kind {
+            Kind::Tombstone => self.len == EMPTY && self.subject.is_empty(),
+            Kind::Erased => self.subject.is_empty() && self.headers.is_empty(),
+            Kind::Message => {
+                !self.subject.is_empty()
+                    && subject::is_valid_literal(self.subject)
+                    && (self.headers.is_empty() || self.headers.starts_with(b"NATS/1.0"))
+            }
+        }
+    }
+}
+
+/// A message to write.
+#[derive(Clone, Copy)]
+pub(super) struct Message<'m> {
+    pub(super) seq: u64,
+    pub(super) ts_ns: i64,
+    pub(super) subject: &'m [u8],
+    pub(super) headers: &'m [u8],
+    pub(super) payload: &'m [u8],
+}
+
+/// Writes a message's record. The caller has checked the lengths.
+pub(super) fn push_message(out: &mut Vec<u8>, hasher: &Hasher, message: &Message<'_>) -> usize {
+    let Message { seq, ts_ns, subject, headers, payload } = *message;
+    let len = len_of(subject.len(), headers.len(), payload.len());
+    out.reserve(len);
+    let flag = if headers.is_empty() { 0 } else { HAS_HEADERS };
+    let mut head = [0; HEAD];
+    head[..4].copy_from_slice(&(len as u32 | flag).to_le_bytes());
+    head[4..12].copy_from_slice(&seq.to_le_bytes());
+    head[12..20].copy_from_slice(&ts_ns.to_le_bytes());
+    head[20..].copy_from_slice(&(subject.len() as u16).to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(subject);
+    if !headers.is_empty() {
+        out.extend_from_slice(&(headers.len() as u32).to_le_bytes());
+        out.extend_from_slice(headers);
+    }
+    out.extend_from_slice(payload);
+    let checksum = hasher.sum(&[&head[4..20], subject, headers, payload]);
+    out.extend_from_slice(&checksum);
+    len
+}
+
+fn push_marker(out: &mut Vec<u8>, hasher: &Hasher, seq_word: u64, ts_ns: i64, body: &[u8]) {
+    let len = EMPTY + body.len();
+    out.extend_from_slice(&(len as u32).to_le_bytes());
+    let mut head = [0; 16];
+    head[..8].copy_from_slice(&seq_word.to_le_bytes());
+    head[8..].copy_from_slice(&ts_ns.to_le_bytes());
+    out.extend_from_slice(&head);
+    out.extend_from_slice(&[0, 0]);
+    out.extend_from_slice(body);
+    out.extend_from_slice(&hasher.sum(&[&head, body]));
+}
+
+/// Writes "this sequence is deleted".
+pub(super) fn push_tombstone(out: &mut Vec<u8>, hasher: &Hasher, seq: u64, ts_ns: i64) {
+    push_marker(out, hasher, seq | TOMBSTONE, ts_ns, &[]);
+}
+
+/// Writes "this sequence was used, and nothing is left of it", filled up with `body`.
+pub(super) fn push_erased(out: &mut Vec<u8>, hasher: &Hasher, seq: u64, body: &[u8]) {
+    push_marker(out, hasher, seq | ERASED, 0, body);
+}
+
+/// A stretch of a block that holds no sound record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damage {
+    /// Where it starts.
+    pub(super) from: usize,
+    /// Where the next sound record starts; the block's length if there is none.
+    pub(super) to: usize,
+    /// Sequence of the last sound message (or erased) record before it; 0 if none.
+    pub(super) after_seq: u64,
+    /// Sequence of the first one behind it; 0 if none.
+    pub(super) before_seq: u64,
+}
+
+/// Walks a block: tells `each` about every sound record with its offset, and answers the damage.
+///
+/// Behind a bad record the walk goes on at its own length if a sound record is there, otherwise at
+/// the next offset that has one.
+pub(super) fn scan(
+    block: &[u8],
+    hasher: &Hasher,
+    mut each: impl FnMut(usize, &Record<'_>),
+) -> Vec<Damage> {
+    let mut damage: Vec<Damage> = Vec::new();
+    let mut last_seq = 0;
+    let mut open = false;
+    let mut at = 0;
+    while at < block.len() {
+        let record = Record::parse(block, at);
+        if let Some(record) = record.filter(|record| is_sound(record, hasher)) {
+            if record.kind != Kind::Tombstone {
+                if open && let Some(last) = damage.last_mut() {
+                    last.before_seq = record.seq;
+                }
+                open = false;
+                last_seq = last_seq.max(record.seq);
+            }
+            each(at, &record);
+            at += record.len;
+            continue;
+        }
+        let to = record
+            .map(|record| at + record.len)
+            .filter(|&to| sound_at(block, to, hasher, last_seq))
+            .or_else(|| {
+                let last_start = block.len().saturating_sub(EMPTY - 1);
+                (at + 1..last_start).find(|&to| sound_at(block, to, hasher, last_seq))
+            })
+            .unwrap_or(block.len());
+        damage.push(Damage { from: at, to, after_seq: last_seq, before_seq: 0 });
+        open = true;
+        at = to;
+    }
+    damage
+}
+
+fn is_sound(record: &Record<'_>, hasher: &Hasher) -> bool {
+    record.is_intact(hasher) && record.is_plausible()
+}
+
+fn sound_at(block: &[u8], at: usize, hasher: &Hasher, after_seq: u64) -> bool {
+    Record::parse(block, at).is_some_and(|record| {
+        record.is_plausible()
+            && (record.kind == Kind::Tombstone || record.seq > after_seq)
+            && record.is_intact(hasher)
+    })
+}

@@ -1,0 +1,103 @@
+//! Expiry by age and by lifetime, and `thw.db` (`server/thw` `HashWheel.Encode`).
+
+use super::FileStore;
+use super::append::Trace;
+use super::meta::{self, Sync};
+use super::varint::{push_i, push_u};
+use crate::api::{OnRemoved, StoreError};
+
+const TIMERS: &str = "thw.db";
+const VERSION: u8 = 1;
+
+/// Which message is the next to go by age.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Ageing {
+    /// Not looked for: at the earliest the first.
+    #[default]
+    Unknown,
+    /// This one, stored at this time.
+    At(u64, i64),
+    /// None: all that are held never expire.
+    Nothing,
+}
+
+impl Ageing {
+    pub(super) fn appended(&mut self, seq: u64, ts_ns: i64, ttl_seconds: i64) {
+        if *self == Ageing::Nothing && ttl_seconds >= 0 {
+            *self = Ageing::At(seq, ts_ns);
+        }
+    }
+}
+
+impl FileStore {
+    pub(super) fn expire_due(
+        &mut self,
+        now_ns: i64,
+        removed: OnRemoved<'_>,
+    ) -> Result<(), StoreError> {
+        self.writable()?;
+        while let Some(seq) = self.lifetimes.pop_due(now_ns) {
+            if let Some(at) = self.locate(seq) {
+                self.take(at, seq, Trace::Tombstone, removed)?;
+            }
+        }
+        if self.limits.max_age_ns == 0 {
+            return Ok(());
+        }
+        let cutoff = now_ns.saturating_sub(self.limits.max_age_ns);
+        let mut from = match self.ageing {
+            Ageing::At(seq, _) => seq,
+            _ => self.first_seq,
+        };
+        loop {
+            let Some((at, seq)) = self.next_live(from) else {
+                self.ageing = Ageing::Nothing;
+                return Ok(());
+            };
+            from = seq + 1;
+            if self.lifetimes.never_expires(seq) {
+                continue;
+            }
+            let known = match self.blocks.get(at) {
+                Some(block) if block.first_seq == seq => Some(block.first_ns),
+                _ => None,
+            };
+            let ts_ns = match known {
+                Some(ts_ns) => ts_ns,
+                None => match self.read(seq)? {
+                    Some(msg) => msg.ts.unix_ns(),
+                    None => continue,
+                },
+            };
+            if ts_ns > cutoff {
+                self.ageing = Ageing::At(seq, ts_ns);
+                return Ok(());
+            }
+            self.take(at, seq, Trace::Limits, removed)?;
+        }
+    }
+
+    pub(super) fn next_expiry_ns(&self) -> Option<i64> {
+        let by_age = match self.ageing {
+            _ if self.limits.max_age_ns == 0 || self.msgs == 0 => None,
+            Ageing::Unknown => Some(self.first_ns),
+            Ageing::At(_, ts_ns) => Some(ts_ns),
+            Ageing::Nothing => None,
+        };
+        let by_age = by_age.map(|ts_ns| ts_ns.saturating_add(self.limits.max_age_ns));
+        by_age.into_iter().chain(self.lifetimes.next_due_ns()).min()
+    }
+
+    /// Writes the lifetimes for the reference to find; we rebuild them from the messages.
+    pub(super) fn write_timers(&self) -> Result<(), StoreError> {
+        let entries = self.lifetimes.entries();
+        let mut out = vec![VERSION];
+        out.extend_from_slice(&(entries.len() as u64).to_le_bytes());
+        out.extend_from_slice(&(self.last_seq + 1).to_le_bytes());
+        for (due_ns, seq) in entries {
+            push_i(&mut out, due_ns);
+            push_u(&mut out, seq);
+        }
+        meta::replace_file(&*self.disk, &self.msgs_dir.join(TIMERS), &out, Sync::Now)
+    }
+}
