@@ -1,1 +1,13 @@
+//! Tests: calls in, the whole effect list out.
 
+mod acks;
+mod consumers;
+mod direct;
+mod harness;
+mod model;
+mod publish;
+mod pull;
+mod push;
+mod recovery;
+mod retention;
+mod units;

@@ -56,8 +56,10 @@ enum Pause {
     Unacked,
     /// No client may have it now.
     NoClient,
-    /// Paced, paused, stalled or inactive.
+    /// Paused, stalled or inactive.
     Held,
+    /// Delivered later, by replay pace or rate limit.
+    Paced,
 }
 
 impl Consumer {
@@ -75,10 +77,11 @@ impl Consumer {
                 break pause;
             }
         };
-        if pause != Pause::Held || !self.is_push() {
-            let at_end = if pause == Pause::Unacked { AtEnd::No } else { AtEnd::Yes };
-            self.process_waiting(at_end, io);
-        }
+        let at_end = match pause {
+            Pause::End | Pause::NoClient | Pause::Held => AtEnd::Yes,
+            Pause::Unacked | Pause::Paced => AtEnd::No,
+        };
+        self.process_waiting(at_end, io);
         self.arm_acks();
         Ok(Progress::Waits)
     }
@@ -96,7 +99,7 @@ impl Consumer {
         }
         if now < self.blocked_until {
             self.arm(self.blocked_until);
-            return Some(Pause::Held);
+            return Some(Pause::Paced);
         }
         None
     }
@@ -231,7 +234,7 @@ impl Consumer {
         if until > now {
             self.blocked_until = until;
             self.arm(until);
-            return Err(Pause::Held);
+            return Err(Pause::Paced);
         }
         if let Some(replay) = &mut self.replay {
             replay.last = Some((ts, now));

@@ -23,6 +23,9 @@ impl Stream {
                 Ok(()) => self.flushed(ctx, wanted, fx),
                 Err(error) => self.roll_back(ctx, &error, fx),
             }
+        } else if self.failed {
+            let error = StoreError::Poisoned("not committed".to_owned());
+            self.roll_back(ctx, &error, fx);
         } else {
             self.committed = self.last_seq;
             fx.append(&mut self.held);
@@ -36,6 +39,7 @@ impl Stream {
 
     fn flushed(&mut self, ctx: &Ctx<'_>, how: Durability, fx: &mut Effects) {
         self.committed = self.last_seq;
+        self.failed = false;
         fx.append(&mut self.held);
         if how == Durability::Written
             && let SyncPolicy::Interval(every) = self.env.sync
@@ -51,6 +55,7 @@ impl Stream {
         let kept = self.store.totals().last_seq;
         // A poisoned store may still show what it could not write.
         self.committed = self.committed.min(kept);
+        self.failed = kept > self.committed;
         self.note_last();
         self.dedup.roll_back(self.committed);
         self.last_msg_id.clear();

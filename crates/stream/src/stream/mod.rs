@@ -3,7 +3,7 @@
 mod commit;
 mod consumers;
 mod control;
-mod dedup;
+pub(crate) mod dedup;
 mod direct;
 mod info;
 mod publish;
@@ -55,7 +55,7 @@ pub struct Stream {
     account: String,
     config: StreamConfig,
     created: Timestamp,
-    store: Box<dyn StreamStore>,
+    pub(crate) store: Box<dyn StreamStore>,
     quota: StreamQuota,
     env: Arc<StreamEnv>,
     consumers: Consumers,
@@ -74,6 +74,8 @@ pub struct Stream {
     last_ts: Timestamp,
     /// Highest sequence that consumers may see.
     committed: u64,
+    /// The store could neither write nor take back what is above `committed`.
+    failed: bool,
     /// Something that a client waits for was written since the last commit.
     needs_sync: bool,
     sync_at: u64,
@@ -95,7 +97,7 @@ impl Stream {
     pub fn new(ctx: &Ctx<'_>, parts: StreamParts, fx: &mut Effects) -> Result<Self, ApiError> {
         let mut stream = Stream::open(parts)?;
         let first = stream.config.first_seq;
-        if first > 1 {
+        if first > stream.store.totals().first_seq {
             let purge = Purge { below_seq: first, ..Purge::default() };
             stream.store.purge(&purge, &mut |_| {}).map_err(|e| store_failed(&e))?;
         }
@@ -140,6 +142,7 @@ impl Stream {
             last_seq: 0,
             last_ts: Timestamp::ZERO,
             committed: 0,
+            failed: false,
             needs_sync: false,
             sync_at: NEVER,
             input: None,
