@@ -188,6 +188,14 @@ impl Accounts {
         &self.warnings
     }
 
+    /// What a client without credentials becomes where clients must authenticate, if some user
+    /// stands in for it (`no_auth_user`).
+    pub fn stand_in(&self, via: ConnectionType) -> Option<Arc<UserSession>> {
+        let user = self.users.get(self.no_auth_user.as_deref()?)?;
+        user.check_type(via).ok()?;
+        Some(Arc::clone(&user.session))
+    }
+
     /// Whether checking these credentials takes so long that it must not be done on an I/O
     /// thread.
     pub fn is_slow(&self, credentials: &Credentials<'_>) -> bool {

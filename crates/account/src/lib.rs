@@ -14,6 +14,7 @@
 
 mod account;
 mod accounts;
+mod jetstream;
 mod passwords;
 mod permissions;
 mod replies;

@@ -113,6 +113,21 @@ impl ConnectOptions {
     }
 }
 
+/// A CONNECT body for the log, without its secrets.
+pub(crate) fn redacted(body: &[u8]) -> String {
+    let Ok(Value::Object(mut fields)) = serde_json::from_slice(body) else {
+        return "(no JSON object)".to_owned();
+    };
+    for (name, value) in &mut fields {
+        let name = name.to_ascii_lowercase();
+        let secret = name.starts_with("pass") || name.starts_with("auth_token");
+        if secret || matches!(&*name, "nkey" | "sig" | "proxy_sig" | "jwt") {
+            *value = Value::from("[REDACTED]");
+        }
+    }
+    Value::Object(fields).to_string()
+}
+
 fn flag(field: &mut bool, value: &Value) -> bool {
     match value {
         Value::Null => true,
@@ -176,6 +191,19 @@ impl Session {
         }
         self.confirm();
         Ok(())
+    }
+
+    /// The client starts with something else than CONNECT: with a user that stands in for those
+    /// without credentials it may (`server/parser.go` `parse`, state `OP_START`).
+    pub(crate) fn admit_without_connect(&mut self) -> Result<(), CloseReason> {
+        let accounts = self.ctx.accounts.load_full();
+        let Some(user) = accounts.stand_in(ConnectionType::Standard) else {
+            return Err(self.on_auth_violation());
+        };
+        self.auth_due_ns = None;
+        self.stage = Stage::Connected;
+        self.parser.set_gate(Gate::Open);
+        self.become_user(&user, HeaderSupport::Disabled)
     }
 
     async fn authenticate(&self) -> Result<Arc<UserSession>, AuthError> {

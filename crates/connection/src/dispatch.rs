@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 
 use wire::{CloseReason, Frame, ParseError};
 
+use crate::connect;
 use crate::info::PROTO_INFO;
 use crate::session::{InfoKind, Session, Stage};
 
@@ -34,6 +35,12 @@ impl Session {
                     consumed += length;
                     if let Err(stop) = self.dispatch(frame) {
                         break Some(stop);
+                    }
+                }
+                Err(ParseError::AuthorizationViolation) if self.stage == Stage::New => {
+                    match self.admit_without_connect() {
+                        Ok(()) => {}
+                        Err(reason) => break Some(Stop::Close(reason)),
                     }
                 }
                 Err(error) => break Some(Stop::Close(self.on_parse_error(&error))),
@@ -104,9 +111,6 @@ impl Session {
 
     #[cold]
     fn on_parse_error(&mut self, error: &ParseError) -> CloseReason {
-        if *error == ParseError::AuthorizationViolation {
-            return self.on_auth_violation();
-        }
         self.log_error(&error.to_string());
         if let Some(text) = error.wire_text() {
             self.send_err(text);
@@ -118,7 +122,7 @@ impl Session {
     fn trace_in(&self, frame: &Frame<'_>) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let line = match *frame {
-            Frame::Connect(_) => "[CONNECT …]".to_owned(),
+            Frame::Connect(body) => format!("[CONNECT {}]", connect::redacted(body)),
             Frame::Pub { subject, reply, payload } => format!(
                 "[PUB {} {} {}] MSG_PAYLOAD: [{:?}]",
                 text(subject),

@@ -105,7 +105,12 @@ impl Session {
             }
             // Looked at after entering: whoever closes all clients sets the phase first.
             Ok(()) if self.ctx.phase() != Phase::Running => Err(CloseReason::ServerShutdown),
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                // Every client is of the global account until it says otherwise; that this is full
+                // is told when it stays there.
+                self.membership = self.account.join().ok();
+                Ok(())
+            }
         }
     }
 }

@@ -143,3 +143,18 @@ fn accounts_fill_up_exactly() {
     assert!(account.join().is_err());
     assert!(Account::new("B").join().is_ok());
 }
+
+#[test]
+fn who_is_to_have_jetstream() {
+    let names = |config: &str| -> Vec<(String, i64)> {
+        let accounts = accounts(config);
+        let all = accounts.with_jetstream();
+        all.map(|(account, limits)| (account.name().to_owned(), limits.max_memory)).collect()
+    };
+    assert_eq!(names(""), [("$G".to_owned(), -1)]);
+    assert_eq!(
+        names("accounts { A { jetstream: {max_memory: 5} }, B {}, C { jetstream: enabled } }"),
+        [("A".to_owned(), 5), ("C".to_owned(), -1)]
+    );
+    assert_eq!(names("accounts { B {} }"), []);
+}

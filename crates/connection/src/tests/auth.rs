@@ -45,6 +45,17 @@ async fn auth_required_is_announced() {
 }
 
 #[tokio::test]
+async fn a_stand_in_needs_no_connect() {
+    let server = TestServer::start(&format!("{USERS}\nno_auth_user: b")).await;
+    let mut client = server.dial().await;
+    client.send("PUB x 0\r\n\r\nSUB req 1\r\nPING\r\n").await;
+    client.expect("-ERR 'Permissions Violation for Publish to \"x\"'\r\n+OK\r\nPONG\r\n").await;
+    client.send("CONNECT {\"user\":\"c\",\"pass\":\"pc\"}\r\nPUB x 0\r\n\r\n").await;
+    client.expect("+OK\r\n+OK\r\n").await;
+    assert!(server.ctx.accounts.load().global().space().is_empty());
+}
+
+#[tokio::test]
 async fn auth_timeout() {
     let server = TestServer::start("authorization {user: a, password: b, timeout: 0.05}").await;
     let mut client = server.dial().await;

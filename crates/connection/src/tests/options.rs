@@ -1,4 +1,4 @@
-use crate::connect::ConnectOptions;
+use crate::connect::{ConnectOptions, redacted};
 
 #[test]
 fn later_connects_keep_what_they_leave_out() {
@@ -27,4 +27,14 @@ fn bad_fields_are_named() {
     }
     let deep = format!("{{\"x\":{}}}", "[".repeat(100_000));
     assert!(ConnectOptions::default().merge(deep.as_bytes()).is_err());
+}
+
+#[test]
+fn secrets_do_not_reach_the_log() {
+    let body =
+        br#"{"user":"u","Pass":"S1","password":"S2","auth_token":"S3","sig":"S4","jwt":"S5"}"#;
+    let text = redacted(body);
+    assert!(text.contains("\"user\":\"u\""), "{text}");
+    assert!((1..=5).all(|n| !text.contains(&format!("S{n}"))), "{text}");
+    assert!(!redacted(b"{\"pass\":\"S6\"").contains("S6"));
 }

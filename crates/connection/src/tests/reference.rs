@@ -164,6 +164,21 @@ async fn users_and_permissions() {
 }
 
 #[tokio::test]
+async fn stand_in() {
+    compare(
+        "authorization { users: [{user: a, password: a, permissions: {publish: x}}
+                                 {user: c, password: c}] }
+         no_auth_user: a",
+        &[
+            "PUB x 0\r\n\r\nPUB y 0\r\n\r\nSUB y 1\r\nPING\r\n",
+            "SUB y 1\r\nCONNECT {\"user\":\"c\",\"pass\":\"c\",\"protocol\":1}\r\nPUB y 0\r\n\r\nPING\r\n",
+            "CONNECT {\"verbose\":false,\"protocol\":1}\r\nPUB y 0\r\n\r\nPING\r\n",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn limits() {
     compare(
         "max_payload: 10\nmax_control_line: 80\nmax_subscriptions: 2\nmax_subscription_tokens: 3",
