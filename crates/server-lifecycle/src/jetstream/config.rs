@@ -7,20 +7,20 @@ use config_validate::limits::{self, Machine, ServerLimits};
 use monitor::JetStreamConfig;
 
 /// Directory inside the store directory that JetStream owns (`JetStreamStoreDir`).
-pub(super) const STORE_NAME: &str = "jetstream";
+pub(crate) const STORE_NAME: &str = "jetstream";
 /// What [`resolve`] found.
-pub(super) struct Resolved {
+pub(crate) struct Resolved {
     /// The configuration in effect.
-    pub(super) config: JetStreamConfig,
+    pub(crate) config: JetStreamConfig,
     /// Sizes were taken from the machine.
-    pub(super) dynamic: bool,
+    pub(crate) dynamic: bool,
     /// No store directory was configured: data lies where the system may remove it.
-    pub(super) temporary: bool,
+    pub(crate) temporary: bool,
 }
 
 /// Fills in what the options leave open (`server/jetstream.go` `EnableJetStream`,
 /// `dynJetStreamConfig`). Creates the store directory where its size decides a limit.
-pub(super) fn resolve(options: &Options) -> Resolved {
+pub(crate) fn resolve(options: &Options) -> Resolved {
     let js = &options.jetstream;
     let dynamic = limits::is_dynamic(js);
     let temporary = options.store_dir.is_none();
@@ -47,7 +47,7 @@ pub(super) fn resolve(options: &Options) -> Resolved {
 }
 
 /// The directory as a path.
-pub(super) fn store_dir(config: &JetStreamConfig) -> PathBuf {
+pub(crate) fn store_dir(config: &JetStreamConfig) -> PathBuf {
     PathBuf::from(&config.store_dir)
 }
 

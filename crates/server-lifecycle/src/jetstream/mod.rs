@@ -1,7 +1,8 @@
 //! JetStream of a server: what is checked and logged before it runs, and which accounts have it.
 
-mod config;
-mod store_dir;
+mod api;
+pub(crate) mod config;
+pub(crate) mod store_dir;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -95,7 +96,7 @@ impl JetStream {
     }
 }
 
-fn start(options: &Options, ctx: &ServerCtx) -> Result<JetStream, JetStreamError> {
+fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStreamError> {
     let Resolved { config, dynamic, temporary } = config::resolve(options);
     if temporary {
         tracing::warn!("Temporary storage directory used, data could be lost on system reboot");
@@ -120,13 +121,12 @@ fn start(options: &Options, ctx: &ServerCtx) -> Result<JetStream, JetStreamError
     check_encryption(options)?;
     log_config(&config);
     let engine = start_engine(options, ctx, &config, &dir)?;
-    match enable_accounts(&engine, &accounts) {
-        Ok(()) => Ok(JetStream { engine, config }),
-        Err(error) => {
-            engine.stop(Duration::from_secs(10));
-            Err(error)
-        }
+    if let Err(error) = enable_accounts(&engine, &accounts) {
+        engine.stop(Duration::from_secs(10));
+        return Err(error);
     }
+    api::serve(&engine, &accounts, options, ctx);
+    Ok(JetStream { engine, config })
 }
 
 fn size(bytes: i64) -> String {

@@ -37,13 +37,13 @@ pub enum StoreDirError {
 }
 
 /// Makes the directory, with its parents, for the owner only.
-pub(super) fn create(dir: &Path) -> io::Result<()> {
+pub(crate) fn create(dir: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)
 }
 
 /// Makes the directory if it is missing and tries to write in it
 /// (`server/jetstream.go` `enableJetStream`).
-pub(super) fn prepare(dir: &Path) -> Result<(), StoreDirError> {
+pub(crate) fn prepare(dir: &Path) -> Result<(), StoreDirError> {
     match fs::metadata(dir) {
         Ok(found) if !found.is_dir() => return Err(StoreDirError::NotADirectory),
         Ok(_) => {}
@@ -70,7 +70,7 @@ pub(super) fn prepare(dir: &Path) -> Result<(), StoreDirError> {
 /// no `jetstream` level (`server/jetstream.go` `checkStoreDir`). Returns what was moved, from and to.
 ///
 /// Nothing happens where the store directory holds anything, or its parent has but one entry.
-pub(super) fn repair(
+pub(crate) fn repair(
     dir: &Path,
     is_account: impl Fn(&str) -> bool,
 ) -> Result<Vec<(PathBuf, PathBuf)>, StoreDirError> {

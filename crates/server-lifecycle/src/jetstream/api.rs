@@ -1,0 +1,100 @@
+//! The JetStream API in the accounts: who can ask, under which subjects.
+
+use std::sync::Arc;
+
+use account::Accounts;
+use config_validate::Options;
+use connection::{ServerCtx, WithSubs};
+use js_api::{Api, ApiSettings, Clients, INFO_SUBJECT, SUBJECTS};
+use js_engine::Engine;
+use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace, Subscription, Target};
+use types::advisory::ClientInfo;
+
+const PREFIX: &str = "$JS.API.";
+
+/// Puts the API into every account but the system account: whole where the account has JetStream,
+/// otherwise only the subject that says it has not (`server/jetstream.go`
+/// `enableAllJetStreamServiceImportsAndMappings`, `enableJetStreamInfoServiceImportOnly`).
+pub(super) fn serve(
+    engine: &Arc<Engine>,
+    accounts: &Accounts,
+    options: &Options,
+    ctx: &Arc<ServerCtx>,
+) {
+    let js = &options.jetstream;
+    let defaults = ApiSettings::default();
+    let settings = ApiSettings {
+        strict: js.strict,
+        request_limit: usize::try_from(js.request_queue_limit).unwrap_or(usize::MAX),
+        system_account: match accounts.system() {
+            Some(system) => system.name().to_owned(),
+            None => defaults.system_account,
+        },
+        system_space: accounts.system().map(|system| Arc::clone(system.space())),
+    };
+    let api = Api::new(Arc::clone(engine), settings);
+    let clients: Arc<dyn Clients> = Arc::new(ConnectedClients { ctx: Arc::clone(ctx) });
+    for account in accounts.iter().filter(|account| !accounts.is_system(account)) {
+        let enabled = engine.account(account.name()).is_some();
+        let subjects = if enabled { SUBJECTS } else { &[INFO_SUBJECT] };
+        let service = api.service(account.name(), Arc::clone(&clients));
+        for subject in subjects {
+            subscribe(account.space(), subject, Arc::clone(&service));
+        }
+        if let Some(domain) = &js.domain {
+            let prefix = format!("$JS.{domain}.API.");
+            let service = Arc::new(DomainMapping { prefix_len: prefix.len() });
+            subscribe(account.space(), &format!("{prefix}>"), service);
+        }
+    }
+}
+
+pub(crate) fn subscribe(space: &SubjectSpace, subject: &str, service: Arc<dyn Service>) {
+    let subscription = Subscription::internal(subject.as_bytes(), Target::Service(service));
+    if space.subscribe(&subscription).is_err() {
+        // A domain is checked to be one token, and all else is constant.
+        tracing::error!("{subject:?} is not a subject");
+    }
+}
+
+/// Looks up clients for the advisories that name them.
+struct ConnectedClients {
+    ctx: Arc<ServerCtx>,
+}
+
+impl Clients for ConnectedClients {
+    fn client_info(&self, id: ConnId) -> Option<ClientInfo> {
+        let conn = self.ctx.connections.get(id)?;
+        let info = conn.snapshot(&self.ctx, WithSubs::Count);
+        let rtt = info.rtt.unwrap_or_default().as_nanos();
+        Some(ClientInfo {
+            start: Some(info.start),
+            host: info.ip,
+            id: info.cid,
+            account: info.account,
+            user: info.authorized_user,
+            name: info.name,
+            lang: info.lang,
+            version: info.version,
+            rtt_ns: i64::try_from(rtt).unwrap_or(i64::MAX),
+            server: self.ctx.info.load().server_name.clone(),
+            kind: info.kind.to_owned(),
+            client_type: info.protocol.to_owned(),
+        })
+    }
+}
+
+/// Takes `$JS.<domain>.API.X` for `$JS.API.X` (`generateJSMappingTable`).
+struct DomainMapping {
+    prefix_len: usize,
+}
+
+impl Service for DomainMapping {
+    fn call(&self, space: &Arc<SubjectSpace>, msg: &Msg<'_>, from: ConnId) {
+        let Some(rest) = msg.subject.get(self.prefix_len..) else { return };
+        let subject = [PREFIX.as_bytes(), rest].concat();
+        let mut route = RouteBatch::new();
+        route.publish(space, &Msg { subject: &subject, ..*msg }, from);
+        route.finish();
+    }
+}
