@@ -27,4 +27,7 @@ pub mod options;
 mod quote;
 pub mod stream_config;
 
+#[cfg(test)]
+mod tests;
+
 pub use options::Options;

@@ -229,7 +229,8 @@ pub(super) fn parse_users(node: &Node, findings: &mut Findings) -> Result<Vec<Us
             continue;
         }
         if user.username.is_empty() {
-            return issue(item, "User entry requires a user");
+            let last = entry.iter().last().map_or(item, |(_, node)| node);
+            return issue(last, "User entry requires a user");
         }
         users.push(user);
     }

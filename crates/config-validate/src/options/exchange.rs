@@ -484,8 +484,10 @@ pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findi
             let token = subject::token_at(subject.as_bytes(), position as usize);
             if position > 0 && token != b"*" {
                 let subject = quoted(subject);
-                findings
-                    .error(at, format!("Error adding {kind} export {subject}: invalid subject"));
+                findings.error(
+                    at,
+                    format!("Error adding {kind} export {subject}: sublist: invalid subject"),
+                );
             }
         }
     }

@@ -55,7 +55,12 @@ pub(super) fn parse_mappings(
             _ => findings.keep(parse_mapping_destination(entry)).into_iter().collect(),
         };
         if let Err(wrong) = check(source, &destinations) {
-            findings.error(entry, format!("Error adding mapping for {} : {wrong}", quoted(source)));
+            let to = match &entry.value {
+                Value::Str(subject) => format!(" to {}", quoted(subject)),
+                _ => String::new(),
+            };
+            let source = quoted(source);
+            findings.error(entry, format!("Error adding mapping for {source}{to} : {wrong}"));
             continue;
         }
         mappings.push(SubjectMapping { source: source.to_owned(), destinations });
