@@ -254,6 +254,12 @@ impl Stream {
         self.consumers.len()
     }
 
+    #[cfg(test)]
+    pub(crate) fn consumer(&self, name: &str) -> &Consumer {
+        let slot = self.consumers.find(name.as_bytes()).expect("the test made it");
+        self.consumers.get(slot).expect("a name has a slot")
+    }
+
     /// Whether there is a consumer of that name.
     pub fn has_consumer(&self, name: &str) -> bool {
         self.consumers.find(name.as_bytes()).is_some()

@@ -105,10 +105,8 @@ impl Dedup {
         let same = |slot: &Slot| {
             slot.hash == hash && self.entry(slot.number).is_some_and(|seen| self.id(seen) == id)
         };
-        if let Some(slot) = self.table.find(hash, same).copied() {
-            if let Ok(entry) = self.table.find_entry(hash, |s| s.number == slot.number) {
-                entry.remove();
-            }
+        if let Some(old) = self.table.find(hash, same).copied() {
+            self.unlink(old.number, hash);
         }
         self.queue.push_back(Seen { at, len, hash, seq, ts: ts.unix_ns() });
         self.table.insert_unique(hash, Slot { number, hash }, |slot| slot.hash);

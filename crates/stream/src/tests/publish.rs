@@ -129,8 +129,6 @@ fn full_streams_refuse_with_discard_new() {
     let used = w.server.used(Storage::Memory);
     assert_eq!(used, w.stream.state().bytes);
     // The id of a refused message is not remembered.
-    let ctx = w.ctx();
-    drop(ctx);
     let mut c = w.stream.config().clone();
     c.max_msgs = 3;
     let subs = super::harness::Subs::default();
