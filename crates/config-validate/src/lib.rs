@@ -5,6 +5,7 @@
 //!   [`options::validate`] for what only shows when all of it is known.
 //! - [`stream_config`], [`consumer_config`], [`asset_version`]: defaults and checks of the
 //!   configurations that API requests carry.
+//! - [`repair`]: what stored configurations need before they are checked.
 //! - [`limits`]: the JetStream limits of a server that sets none.
 //! - [`name`], [`asset_name`], [`bytes`], [`duration`]: names, sizes and durations as users read
 //!   and write them.
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod name;
 pub mod options;
 mod quote;
+pub mod repair;
 pub mod stream_config;
 
 #[cfg(test)]

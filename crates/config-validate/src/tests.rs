@@ -7,6 +7,7 @@ use crate::duration::{DurationError, format_nanos, parse_nanos};
 use crate::limits::{Machine, ServerLimits, UNKNOWN_DISK, UNKNOWN_MEMORY, server_limits};
 use crate::name::is_valid_name;
 use crate::options::JetStreamOptions;
+use crate::repair::clear_mirror_duplicate_window;
 
 #[test]
 fn bytes_for_people() {
@@ -107,6 +108,20 @@ fn durations() {
         parse_nanos("5d").expect_err("unknown").to_string(),
         "time: unknown unit \"d\" in duration \"5d\""
     );
+}
+
+#[test]
+fn only_mirrors_lose_their_duplicate_window() {
+    let stream = |mirror: bool, window| types::StreamConfig {
+        mirror: mirror.then(types::StreamSource::default),
+        duplicate_window_ns: window,
+        ..types::StreamConfig::default()
+    };
+    for (mirror, window, after) in [(true, 120, 0), (true, 0, 0), (false, 120, 120)] {
+        let mut config = stream(mirror, window);
+        clear_mirror_duplicate_window(&mut config);
+        assert_eq!(config, stream(mirror, after));
+    }
 }
 
 proptest! {
