@@ -1,0 +1,238 @@
+//! An engine with one account, and clients that publish and listen in it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use env::{OsClock, OsDisk, OsRng};
+use js_account::ServerLimits;
+use parking_lot::{Condvar, Mutex};
+use routing::{ClientSink, Msg, RouteBatch, SubjectSpace, Subscription};
+use stream::SyncPolicy;
+use types::{AccountLimits, ApiError, StreamConfig, StreamConfigRequest, StreamInfo};
+use wire::{Outbox, Transport};
+
+use crate::{
+    CreatedStream, Engine, EngineParts, EngineSettings, FileStores, InboxLimits, JsAccount, Stores,
+};
+
+pub(super) const WAIT: Duration = Duration::from_secs(20);
+
+pub(super) fn settings() -> EngineSettings {
+    EngineSettings {
+        server_name: "test".into(),
+        domain: String::new(),
+        limits: ServerLimits { max_memory: 1 << 30, max_storage: 1 << 30, max_ack_pending: 0 },
+        max_duplicate_window_ns: 0,
+        max_request_batch: 0,
+        sync: SyncPolicy::Always,
+        max_payload: 1 << 20,
+        max_pending: 64 << 20,
+        shards: 2,
+        inbox: InboxLimits::default(),
+    }
+}
+
+pub(super) fn stores(dir: &Path) -> Arc<dyn Stores> {
+    Arc::new(FileStores::new(Arc::new(OsDisk), dir, store::FileStoreOptions::default()))
+}
+
+pub(super) fn start(settings: EngineSettings, stores: Arc<dyn Stores>) -> Arc<Engine> {
+    let parts = EngineParts { clock: Arc::new(OsClock), rng: Arc::new(OsRng), stores };
+    Engine::start(settings, parts).expect("threads")
+}
+
+pub(super) fn flat(limits: AccountLimits) -> BTreeMap<String, AccountLimits> {
+    BTreeMap::from([(String::new(), limits)])
+}
+
+/// An engine with account `A` on a directory.
+pub(super) struct World {
+    pub(super) engine: Arc<Engine>,
+    pub(super) account: Arc<JsAccount>,
+    pub(super) space: Arc<SubjectSpace>,
+}
+
+impl World {
+    pub(super) fn open(dir: &Path) -> Self {
+        World::with(settings(), stores(dir), AccountLimits::UNLIMITED)
+    }
+
+    pub(super) fn with(
+        settings: EngineSettings,
+        stores: Arc<dyn Stores>,
+        limits: AccountLimits,
+    ) -> Self {
+        let engine = start(settings, stores);
+        let space = SubjectSpace::new("A");
+        let account = engine.enable_account("A", &space, &flat(limits)).expect("enabled");
+        World { engine, account, space }
+    }
+
+    pub(super) fn create(&self, config: StreamConfig) -> Result<CreatedStream, ApiError> {
+        let request = StreamConfigRequest { config, pedantic: false };
+        wait(|reply| self.account.create_stream(request, reply))
+    }
+
+    pub(super) fn update(&self, config: StreamConfig) -> Result<StreamInfo, ApiError> {
+        let request = StreamConfigRequest { config, pedantic: false };
+        wait(|reply| self.account.update_stream(request, reply))
+    }
+
+    pub(super) fn delete(&self, name: &str) -> Result<(), ApiError> {
+        wait(|reply| self.account.delete_stream(name, reply))
+    }
+
+    pub(super) fn info(&self, name: &str) -> Result<StreamInfo, ApiError> {
+        wait(|reply| {
+            self.account.with_stream(name, |stream, ctx, _| Ok(stream.brief_info(ctx)), reply);
+        })
+    }
+
+    pub(super) fn client(&self) -> Client {
+        Client::new(&self.space)
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.engine.stop(WAIT);
+    }
+}
+
+pub(super) fn config(name: &str, subjects: &[&str]) -> StreamConfig {
+    StreamConfig {
+        name: name.into(),
+        subjects: subjects.iter().map(|s| (*s).to_owned()).collect(),
+        ..StreamConfig::default()
+    }
+}
+
+/// Calls something that answers by callback, and waits for the answer.
+pub(super) fn wait<R: Send + 'static>(call: impl FnOnce(Box<dyn FnOnce(R) + Send>)) -> R {
+    let (tx, rx) = crossbeam_channel::bounded(1);
+    call(Box::new(move |answer| drop(tx.send(answer))));
+    rx.recv_timeout(WAIT).expect("an answer in time")
+}
+
+#[derive(Default)]
+struct Received {
+    bytes: Mutex<Vec<u8>>,
+    more: Condvar,
+}
+
+struct Wire(Arc<Received>);
+
+impl Transport for Wire {
+    fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.bytes.lock().extend_from_slice(bytes);
+        self.0.more.notify_all();
+        Ok(bytes.len())
+    }
+
+    fn wake(&self) {}
+}
+
+/// A message that a client got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Got {
+    pub(super) subject: String,
+    pub(super) reply: String,
+    pub(super) body: String,
+}
+
+/// A client that listens on `inbox.>` and what else it subscribes.
+pub(super) struct Client {
+    space: Arc<SubjectSpace>,
+    sink: Arc<ClientSink>,
+    received: Arc<Received>,
+    seen: usize,
+    route: RouteBatch,
+}
+
+impl Client {
+    fn new(space: &Arc<SubjectSpace>) -> Self {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let received = Arc::new(Received::default());
+        let outbox = Outbox::new(64 << 20);
+        outbox.attach(Box::new(Wire(Arc::clone(&received))));
+        let sink = ClientSink::new(id, outbox);
+        Client { space: Arc::clone(space), sink, received, seen: 0, route: RouteBatch::new() }
+    }
+
+    pub(super) fn subscribe(&self, pattern: &str) -> Arc<Subscription> {
+        let sink = Arc::clone(&self.sink);
+        let sub = Subscription::client(pattern.as_bytes(), None, b"1", sink);
+        self.space.subscribe(&sub).expect("a valid pattern");
+        sub
+    }
+
+    /// Queues a message; answers how many take it.
+    pub(super) fn publish(&mut self, subject: &str, reply: &str, payload: &str) -> usize {
+        let msg = Msg {
+            subject: subject.as_bytes(),
+            reply: reply.as_bytes(),
+            headers: b"",
+            payload: payload.as_bytes(),
+        };
+        self.route.publish(&self.space, &msg, self.sink.id)
+    }
+
+    /// Sends what is queued; answers how many messages a full shard refused.
+    pub(super) fn flush(&mut self) -> usize {
+        self.route.finish();
+        self.route.take_refused().iter().map(routing::IngestBatch::len).sum()
+    }
+
+    /// The next message.
+    pub(super) fn next(&mut self) -> Got {
+        let deadline = Instant::now() + WAIT;
+        let mut bytes = self.received.bytes.lock();
+        loop {
+            let unread = bytes.get(self.seen..).unwrap_or_default();
+            if let Some((got, len)) = parse(unread) {
+                self.seen += len;
+                return got;
+            }
+            assert!(
+                !self.received.more.wait_until(&mut bytes, deadline).timed_out(),
+                "no message in time"
+            );
+        }
+    }
+
+    /// Sends a request and waits for the reply's body.
+    pub(super) fn request(&mut self, subject: &str, payload: &str) -> Got {
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        let inbox = format!("inbox.{n}");
+        let sub = self.subscribe(&inbox);
+        assert!(self.publish(subject, &inbox, payload) > 0, "nobody listens on {subject}");
+        assert_eq!(self.flush(), 0, "refused");
+        let got = self.next();
+        self.space.unsubscribe(&sub);
+        got
+    }
+}
+
+fn parse(bytes: &[u8]) -> Option<(Got, usize)> {
+    let end = bytes.windows(2).position(|w| w == b"\r\n")?;
+    let line = String::from_utf8_lossy(bytes.get(..end)?).into_owned();
+    let tokens: Vec<&str> = line.split(' ').collect();
+    let size: usize = tokens.last()?.parse().ok()?;
+    let reply_at = 3;
+    let fixed = if tokens.first() == Some(&"HMSG") { 5 } else { 4 };
+    let reply =
+        if tokens.len() > fixed { tokens.get(reply_at)?.to_string() } else { String::new() };
+    let body = bytes.get(end + 2..end + 2 + size)?;
+    bytes.get(end + 2 + size..end + 4 + size)?;
+    let got = Got {
+        subject: tokens.get(1)?.to_string(),
+        reply,
+        body: String::from_utf8_lossy(body).into_owned(),
+    };
+    Some((got, end + 4 + size))
+}
