@@ -4,12 +4,10 @@ use types::Discard;
 
 use super::block::Block;
 use super::record::{self, Message};
-use super::{Compaction, FileStore, Undo};
+use super::{Compaction, FileStore, IndexDue, Undo};
 use crate::api::{Erase, NewMsg, OnRemoved, Removed, StoreError};
 use crate::ttl;
 
-/// A sealed block smaller than this is not worth compacting.
-const SMALLEST_COMPACTED: u64 = 64 << 10;
 /// An emptied last block of at least this size makes room for a new one.
 const EMPTY_TAIL: u64 = 64 << 10;
 
@@ -18,7 +16,9 @@ const EMPTY_TAIL: u64 = 64 << 10;
 pub(super) enum Trace {
     /// A tombstone in the last block.
     Tombstone,
-    /// The limits themselves: they hold again at recovery.
+    /// A tombstone, taken back with the message that the limit made room for.
+    SubjectLimit,
+    /// The limits themselves: they hold again at recovery, unless something else goes first.
     Limits,
     /// The rewrite of its block, which the next flush does.
     Rewrite,
@@ -121,7 +121,7 @@ impl FileStore {
             sealed.touch(self.tick);
         }
         self.blocks.push_back(block);
-        self.rolled = true;
+        self.index_due = self.index_due.max(IndexDue::IfCheap);
     }
 
     pub(super) fn tombstone(&mut self, seq: u64, ts_ns: i64) {
@@ -168,14 +168,32 @@ impl FileStore {
             self.queue_compaction(Compaction { block: index, must: false });
         }
         match trace {
-            Trace::Tombstone => self.tombstone(seq, ts_ns),
+            Trace::Tombstone => {
+                self.trace_limits();
+                self.tombstone(seq, ts_ns);
+            }
+            Trace::SubjectLimit => {
+                self.trace_limits();
+                self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
+                self.tombstone(seq, ts_ns);
+            }
             Trace::Limits => {
                 self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
+                self.untrace(index, seq, ts_ns);
             }
             Trace::Rewrite => self.queue_compaction(Compaction { block: index, must: true }),
         }
         self.after_removal(at, seq);
         Ok(true)
+    }
+
+    /// Remembers a removal that nothing on disk tells of.
+    pub(super) fn untrace(&mut self, index: u64, seq: u64, ts_ns: i64) {
+        let front = self.blocks.front().map_or(0, |block| block.index);
+        if self.untraced.len() == self.untraced.capacity() {
+            self.untraced.retain(|&(index, ..)| index >= front);
+        }
+        self.untraced.push((index, seq, ts_ns));
     }
 
     fn queue_compaction(&mut self, wanted: Compaction) {
@@ -191,12 +209,57 @@ impl FileStore {
             return;
         }
         let is_tail = at + 1 == self.blocks.len();
-        let spent = self
-            .blocks
-            .get(at)
-            .is_some_and(|block| block.msgs == 0 && !block.guards_earlier(self.first_seq));
-        if spent && !is_tail {
+        let Some(block) = self.blocks.get(at).filter(|block| block.msgs == 0 && !is_tail) else {
+            return;
+        };
+        if self.guards_earlier(block) {
+            // Without its own records it is small, and no later block has to guard those.
+            let index = block.index;
+            self.queue_compaction(Compaction { block: index, must: false });
+        } else {
             self.bury(at);
+        }
+    }
+
+    /// Whether a tombstone in `block` is all that keeps a message of an earlier block dead.
+    fn guards_earlier(&self, block: &Block) -> bool {
+        block.unread || block.tombs.iter_from(0).any(|seq| self.needs_tombstone(block.index, seq))
+    }
+
+    /// Whether a tombstone for `seq` in block `index` is still needed.
+    pub(super) fn needs_tombstone(&self, index: u64, seq: u64) -> bool {
+        seq >= self.first_seq
+            && self
+                .blocks
+                .get(self.blocks.partition_point(|block| block.last_seq < seq))
+                .is_some_and(|target| target.index < index && target.may_hold_remains(seq))
+    }
+
+    /// Buries the emptied blocks whose tombstones are of no more use.
+    pub(super) fn sweep(&mut self) {
+        let mut at = 0;
+        while at + 1 < self.blocks.len() {
+            let spent = self
+                .blocks
+                .get(at)
+                .is_some_and(|block| block.msgs == 0 && !self.guards_earlier(block));
+            if spent {
+                self.bury(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Writes tombstones for what limits removed so far: once a message goes for another reason,
+    /// the limits alone no longer tell at recovery that they had gone before.
+    fn trace_limits(&mut self) {
+        let front = self.blocks.front().map_or(0, |block| block.index);
+        for (index, seq, ts_ns) in std::mem::take(&mut self.untraced) {
+            // A block that is buried takes its records along.
+            if index >= front {
+                self.tombstone(seq, ts_ns);
+            }
         }
     }
 
@@ -254,7 +317,7 @@ impl FileStore {
         while self.subjects.total(subject) > self.limits.max_per_subject {
             let Some(seq) = self.first_of(subject)? else { break };
             let Some(at) = self.locate(seq) else { break };
-            if !self.take(at, seq, Trace::Limits, removed)? {
+            if !self.take(at, seq, Trace::SubjectLimit, removed)? {
                 break;
             }
         }
@@ -306,6 +369,7 @@ impl FileStore {
     }
 }
 
+/// Below how many live bytes a sealed block is worth compacting.
 pub(super) fn compact_below(block: &Block) -> u64 {
-    if block.raw_len < SMALLEST_COMPACTED { 0 } else { block.raw_len / 2 }
+    block.raw_len / 2
 }

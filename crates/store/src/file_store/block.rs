@@ -29,8 +29,14 @@ pub(super) struct Block {
     /// How many messages came with a lifetime, and with a schedule.
     pub(super) ttls: u64,
     pub(super) schedules: u64,
-    /// Lowest and highest sequence that a tombstone in here speaks of.
-    pub(super) tombs: Option<(u64, u64)>,
+    /// Sequences that tombstones in here speak of.
+    pub(super) tombs: SeqSet,
+    /// Sequences that are gone, but whose record is still in the file.
+    pub(super) remains: SeqSet,
+    /// Neither of the two sets is known: the block comes from an index and was never read.
+    pub(super) unread: bool,
+    /// Tombstones since the mark.
+    fresh_tombs: Vec<u64>,
     /// Highest sequence that any record in here speaks of.
     pub(super) high: u64,
     /// Length in bytes, what is not yet written included.
@@ -54,7 +60,6 @@ pub(super) struct Block {
 struct Mark {
     last_seq: u64,
     last_ns: i64,
-    tombs: Option<(u64, u64)>,
     high: u64,
 }
 
@@ -101,7 +106,10 @@ impl Block {
             deleted: SeqSet::default(),
             ttls: 0,
             schedules: 0,
-            tombs: None,
+            tombs: SeqSet::default(),
+            remains: SeqSet::default(),
+            unread: false,
+            fresh_tombs: Vec::new(),
             high: 0,
             raw_len: 0,
             written: 0,
@@ -111,7 +119,7 @@ impl Block {
             hasher: Hasher::of_block(stream, index),
             file: None,
             cache: None,
-            mark: Mark { last_seq, last_ns, tombs: None, high: 0 },
+            mark: Mark { last_seq, last_ns, high: 0 },
         }
     }
 
@@ -145,12 +153,8 @@ impl Block {
 
     /// Remembers the state to return to if what comes cannot be written.
     pub(super) fn set_mark(&mut self) {
-        self.mark = Mark {
-            last_seq: self.last_seq,
-            last_ns: self.last_ns,
-            tombs: self.tombs,
-            high: self.high,
-        };
+        self.mark = Mark { last_seq: self.last_seq, last_ns: self.last_ns, high: self.high };
+        self.fresh_tombs.clear();
     }
 
     fn tail(&mut self) -> &mut Cache {
@@ -204,15 +208,15 @@ impl Block {
     }
 
     pub(super) fn note_tombstone(&mut self, seq: u64) {
-        self.tombs =
-            Some(self.tombs.map_or((seq, seq), |(low, high)| (low.min(seq), high.max(seq))));
+        if self.tombs.insert(seq) {
+            self.fresh_tombs.push(seq);
+        }
         self.high = self.high.max(seq);
     }
 
-    /// Whether a tombstone in here may speak of a sequence from `first_seq` on that is in another,
-    /// earlier block.
-    pub(super) fn guards_earlier(&self, first_seq: u64) -> bool {
-        self.tombs.is_some_and(|(low, high)| high >= first_seq && low < self.first_seq)
+    /// Whether a gone message's record may still be in the file.
+    pub(super) fn may_hold_remains(&self, seq: u64) -> bool {
+        self.unread || self.remains.contains(seq)
     }
 
     /// Counts the message of `seq` out; its record stays. `next_first_ns` finds the time of a
@@ -220,6 +224,7 @@ impl Block {
     pub(super) fn forget(&mut self, seq: u64, len: usize) {
         self.msgs -= 1;
         self.bytes -= len as u64;
+        self.remains.insert(seq);
         if self.msgs == 0 {
             self.first_seq = self.last_seq + 1;
             self.first_ns = 0;
@@ -258,6 +263,7 @@ impl Block {
         } else {
             self.deleted.remove(seq);
         }
+        self.remains.remove(seq);
         self.msgs += 1;
         self.bytes += len as u64;
     }
@@ -274,9 +280,12 @@ impl Block {
         }
         self.last_seq = self.mark.last_seq;
         self.last_ns = self.mark.last_ns;
-        self.tombs = self.mark.tombs;
+        for seq in std::mem::take(&mut self.fresh_tombs) {
+            self.tombs.remove(seq);
+        }
         self.high = self.mark.high;
         self.deleted.remove_from(self.last_seq + 1);
+        self.remains.remove_from(self.last_seq + 1);
         if self.msgs == 0 {
             self.first_seq = self.last_seq + 1;
             self.first_ns = 0;
@@ -385,8 +394,14 @@ impl Block {
         let mut slots = Slots::new();
         let mut missing = Vec::new();
         let mut expected = self.next_live(0);
+        let (mut tombs, mut remains) = (SeqSet::default(), SeqSet::default());
         let damage = record::scan(&buf, &self.hasher, |offset, record| {
+            if record.kind == Kind::Tombstone {
+                tombs.insert(record.seq);
+                return;
+            }
             if record.kind != Kind::Message || !self.is_live(record.seq) {
+                remains.insert(record.seq);
                 return;
             }
             slots.push(record.seq, offset as u32);
@@ -403,6 +418,10 @@ impl Block {
             expected = self.next_live(seq + 1);
         }
         self.cache = Some(Cache { base: 0, buf, slots, used });
+        if self.unread {
+            (self.tombs, self.remains) = (tombs, remains);
+            self.unread = false;
+        }
         Ok(LoadReport { damage, missing })
     }
 
@@ -427,6 +446,7 @@ impl Block {
 
     /// Replaces content and slots after the file was rewritten.
     pub(super) fn replace(&mut self, buf: Vec<u8>, slots: Slots) {
+        self.unread = false;
         self.raw_len = buf.len() as u64;
         self.written = self.raw_len;
         self.unsynced = false;

@@ -1,10 +1,11 @@
 //! Rewriting a sealed block without what is gone from it.
 
-use super::FileStore;
 use super::append::compact_below;
 use super::block;
 use super::record::{Kind, Record};
+use super::seq_set::SeqSet;
 use super::slots::Slots;
+use super::{FileStore, IndexDue};
 use crate::api::StoreError;
 use crate::error::io_error;
 use env::OpenMode;
@@ -39,9 +40,10 @@ impl FileStore {
             }
         }
         if compacted {
-            // The index would take the tombstones that went for losses.
-            self.rolled = true;
-            self.drop_index()?;
+            self.sweep();
+            // Elsewhere nobody takes what an old index lists, and no tombstone explains, for lost.
+            let due = if self.leaves_traces() { IndexDue::Must } else { IndexDue::IfCheap };
+            self.index_due = self.index_due.max(due);
         }
         Ok(())
     }
@@ -62,7 +64,7 @@ impl FileStore {
         let Some(content) = block.content() else { return Ok(()) };
         let mut out = Vec::with_capacity(block.bytes as usize);
         let mut slots = Slots::new();
-        let mut tombs: Option<(u64, u64)> = None;
+        let mut tombs = SeqSet::default();
         let (mut high, mut last_live) = (0, None);
         let mut offset = 0;
         while let Some(record) = Record::parse(content, offset) {
@@ -76,13 +78,11 @@ impl FileStore {
                     }
                     live
                 }
-                // Those of its own messages go with them.
                 Kind::Tombstone => {
-                    let kept = (self.first_seq..block.first_seq).contains(&record.seq)
+                    let kept = self.needs_tombstone(block.index, record.seq)
                         || (holds_last && record.seq >= self.last_seq);
                     if kept {
-                        let (low, high) = tombs.unwrap_or((record.seq, record.seq));
-                        tombs = Some((low.min(record.seq), high.max(record.seq)));
+                        tombs.insert(record.seq);
                     }
                     kept
                 }
@@ -107,6 +107,7 @@ impl FileStore {
             block.deleted.remove_from(seq + 1);
         }
         block.tombs = tombs;
+        block.remains = SeqSet::default();
         block.high = high;
         block.compact_below = compact_below(block);
         block.set_mark();

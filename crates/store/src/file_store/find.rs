@@ -395,7 +395,7 @@ impl FileStore {
         }
     }
 
-    /// Messages from `low` to `high` whose subject matches and has its first below `split`.
+    /// Messages from `low` to `high` whose subject matches and is on both sides of `split`.
     fn count_straddling(&mut self, filter: &Filter, low: u64, high: u64, split: u64) -> u64 {
         let mut count = 0;
         let mut at = low;
@@ -406,7 +406,10 @@ impl FileStore {
                 continue;
             };
             if filter.matches(record.subject)
-                && self.subjects.get(record.subject).is_some_and(|info| info.first.seq() < split)
+                && self
+                    .subjects
+                    .get(record.subject)
+                    .is_some_and(|info| info.first.seq() < split && info.last.seq() >= split)
             {
                 count += 1;
             }

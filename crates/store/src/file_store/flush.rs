@@ -3,7 +3,7 @@
 use super::block::{self, Block};
 use super::index_db::{BlockState, Index, Writer};
 use super::meta::{self, Sync};
-use super::{FileStore, INDEX};
+use super::{FileStore, INDEX, IndexDue};
 use crate::api::{Durability, StoreError};
 use crate::error::io_error;
 use crate::ttl;
@@ -115,10 +115,12 @@ impl FileStore {
         }
         self.repair_blocks()?;
         self.compact_blocks()?;
-        if std::mem::take(&mut self.rolled) && self.index_estimate() <= CHEAP_INDEX {
-            self.write_index()?;
-        }
-        Ok(())
+        let write = match std::mem::replace(&mut self.index_due, IndexDue::No) {
+            IndexDue::No => false,
+            IndexDue::IfCheap => self.index_estimate() <= CHEAP_INDEX,
+            IndexDue::Must => true,
+        };
+        if write { self.write_index() } else { Ok(()) }
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
@@ -213,16 +215,21 @@ impl FileStore {
             block.clear_live();
             block.set_mark();
         }
+        let mut back: Vec<u64> = Vec::new();
         for undo in std::mem::take(&mut self.journal.by_limits).into_iter().rev() {
             if undo.seq <= keep {
                 self.restore(undo)?;
+                back.push(undo.seq);
             }
         }
+        back.sort_unstable();
+        let stays_gone = |seq: u64| seq <= keep && back.binary_search(&seq).is_err();
+        self.untraced.retain(|&(_, seq, _)| stays_gone(seq));
         if self.blocks.is_empty() {
             self.roll();
         }
         let tombstones = std::mem::take(&mut self.journal.tombstones);
-        for (seq, ts_ns) in tombstones.into_iter().filter(|&(seq, _)| seq <= keep) {
+        for (seq, ts_ns) in tombstones.into_iter().filter(|&(seq, _)| stays_gone(seq)) {
             self.tombstone(seq, ts_ns);
         }
         self.keep_last_seq();

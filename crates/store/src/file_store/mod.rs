@@ -91,6 +91,9 @@ pub struct FileStore {
     last_seq: u64,
     last_ns: i64,
     journal: Journal,
+    /// Messages that limits removed from the front, and of which nothing on disk says so: block
+    /// index, sequence, time.
+    untraced: Vec<(u64, u64, i64)>,
     /// Index of the oldest block with unsynced bytes; `u64::MAX` if there is none.
     oldest_unsynced: u64,
     /// Names in `msgs` were made or removed since it was synced.
@@ -99,7 +102,7 @@ pub struct FileStore {
     to_compact: Vec<Compaction>,
     /// Blocks found damaged, by index, to be repaired by the next flush.
     to_repair: Vec<repair::Damaged>,
-    rolled: bool,
+    index_due: IndexDue,
     poisoned: Option<String>,
     lost: LostStreamData,
     consumers: Vec<RecoveredConsumer>,
@@ -108,6 +111,16 @@ pub struct FileStore {
     counted_up_to: u64,
     /// Memory of a block that went, for the next one.
     spare: Vec<u8>,
+}
+
+/// Whether the next flush writes `index.db`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum IndexDue {
+    No,
+    /// Unless it is large.
+    IfCheap,
+    /// The one on disk would say something wrong, or is gone.
+    Must,
 }
 
 /// What happened since the last flush, to be undone or finished by the next.
@@ -243,7 +256,8 @@ impl FileStore {
             dir_dirty: false,
             to_compact: Vec::new(),
             to_repair: Vec::new(),
-            rolled: false,
+            index_due: IndexDue::No,
+            untraced: Vec::new(),
             poisoned: None,
             lost: LostStreamData::default(),
             consumers: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::append::Trace;
 use super::block::{self, Block};
-use super::{FileStore, Journal, MSGS};
+use super::{FileStore, IndexDue, Journal, MSGS};
 use crate::api::{OnRemoved, Purge, Removed, StoreError};
 use crate::error::io_error;
 use env::OpenMode;
@@ -158,6 +158,7 @@ impl FileStore {
         self.last_seq = last_seq;
         self.last_ns = last_ns;
         self.journal = Journal { last_seq, last_ns, ..Journal::default() };
+        self.untraced.clear();
         self.to_compact.clear();
         self.to_repair.clear();
         self.dir_dirty = false;
@@ -234,6 +235,7 @@ impl FileStore {
         self.journal.by_limits.retain(|undo| undo.seq >= seq);
         // What the index says would count these as lost otherwise.
         self.drop_index()?;
+        self.index_due = IndexDue::Must;
         Ok(count)
     }
 }

@@ -241,8 +241,7 @@ impl FileStore {
             block.deleted = state.deleted.clone();
             block.ttls = state.ttls;
             block.schedules = state.schedules;
-            // Not known without reading: it may speak of anything before.
-            block.tombs = Some((0, state.last_seq));
+            block.unread = true;
             block.high = if at == last_block { index.last_seq } else { state.last_seq };
             block.raw_len = len;
             block.written = len;
@@ -297,7 +296,7 @@ impl FileStore {
         self.blocks = blocks;
         if self.blocks.is_empty() {
             self.roll();
-            self.rolled = false;
+            self.index_due = super::IndexDue::No;
         }
         let first = self.blocks.iter().find(|block| block.msgs > 0);
         (self.first_seq, self.first_ns) =
@@ -352,7 +351,12 @@ impl FileStore {
             let gone = record.kind == Kind::Erased
                 || rebuild.tombs.contains(&seq)
                 || rebuild.prior.as_ref().is_some_and(|prior| gone_in(prior, seq));
-            if !gone {
+            if gone {
+                block.remains.insert(seq);
+                if record.kind == Kind::Message && !rebuild.tombs.contains(&seq) {
+                    self.untrace(number, seq, record.ts_ns);
+                }
+            } else {
                 self.count_in(&mut block, &record);
             }
             block.last_seq = seq;
@@ -491,12 +495,17 @@ impl FileStore {
         if self.lost.bytes > 0 { self.write_lost() } else { Ok(()) }
     }
 
+    /// Whether every message that goes, other than from the front by a limit, leaves a trace also
+    /// when the reference removes it.
+    pub(super) fn leaves_traces(&self) -> bool {
+        self.config.retention == Retention::Limits
+            && self.config.max_msgs_per_subject <= 0
+            && !self.config.allow_msg_ttl
+    }
+
     /// Compares with what an older index knew to be there.
     fn hear_witness(&mut self, prior: &Index, tombs: &SeqHashSet) -> Result<(), StoreError> {
-        // Elsewhere a message may go without leaving a trace.
-        let traced = self.config.retention == Retention::Limits
-            && self.config.max_msgs_per_subject <= 0
-            && !self.config.allow_msg_ttl;
+        let traced = self.leaves_traces();
         let untraced_front =
             self.config.max_msgs > 0 || self.config.max_bytes > 0 || self.config.max_age_ns > 0;
         let floor = if untraced_front { self.first_seq } else { 0 };

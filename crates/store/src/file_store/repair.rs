@@ -2,11 +2,11 @@
 //! and the block is rewritten with an erased record for each lost sequence, which both servers
 //! read without cutting anything off.
 
-use super::FileStore;
 use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
 use super::record::{self, Kind, Record};
 use super::slots::Slots;
+use super::{FileStore, IndexDue};
 use crate::api::StoreError;
 use crate::error::io_error;
 use env::OpenMode;
@@ -99,7 +99,7 @@ impl FileStore {
         if let Some(block) = self.blocks.get_mut(at) {
             block.replace(out, slots);
         }
-        self.rolled = true;
+        self.index_due = self.index_due.max(IndexDue::IfCheap);
         Ok(())
     }
 

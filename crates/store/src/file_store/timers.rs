@@ -73,7 +73,11 @@ impl FileStore {
                 self.ageing = Ageing::At(seq, ts_ns);
                 return Ok(());
             }
-            self.take(at, seq, Trace::Limits, removed)?;
+            // Behind one that never expires, or where a delete marker tells of it, it must not
+            // come back at recovery and go a second time.
+            let told = self.config.subject_delete_marker_ttl_ns > 0 || seq != self.first_seq;
+            let trace = if told { Trace::Tombstone } else { Trace::Limits };
+            self.take(at, seq, trace, removed)?;
         }
     }
 

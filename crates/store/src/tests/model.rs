@@ -22,20 +22,12 @@ pub(crate) struct Model {
     pub(crate) config: StreamConfig,
     pub(crate) msgs: BTreeMap<u64, ModelMsg>,
     pub(crate) last_seq: u64,
-    pub(crate) last_ts: Timestamp,
-    pub(crate) first_floor: u64,
 }
 
 impl Model {
     pub(crate) fn new(config: &StreamConfig) -> Self {
         let first = config.first_seq.max(1);
-        Model {
-            config: config.clone(),
-            msgs: BTreeMap::new(),
-            last_seq: first - 1,
-            last_ts: Timestamp::ZERO,
-            first_floor: first,
-        }
+        Model { config: config.clone(), msgs: BTreeMap::new(), last_seq: first - 1 }
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -74,7 +66,6 @@ impl Model {
         }
         let subject = msg.subject.clone();
         self.last_seq += 1;
-        self.last_ts = msg.ts;
         self.msgs.insert(self.last_seq, msg);
         let mut gone = Vec::new();
         let same = self.of_subject(&subject);
@@ -121,28 +112,6 @@ impl Model {
             self.msgs.iter().filter(|(_, msg)| due(msg)).map(|(&seq, _)| seq).collect();
         self.msgs.retain(|seq, _| !gone.contains(seq));
         gone
-    }
-
-    pub(crate) fn apply_limits(&mut self) {
-        let per_subject = self.config.max_msgs_per_subject;
-        if per_subject > 0 {
-            let subjects: BTreeSet<String> =
-                self.msgs.values().map(|msg| msg.subject.clone()).collect();
-            for subject in subjects {
-                let same = self.of_subject(&subject);
-                for seq in &same[..same.len().saturating_sub(per_subject as usize)] {
-                    self.msgs.remove(seq);
-                }
-            }
-        }
-        if self.config.discard == Discard::Old {
-            let (max_msgs, max_bytes) = (self.config.max_msgs, self.config.max_bytes);
-            while (max_msgs > 0 && self.msgs.len() as i64 > max_msgs)
-                || (max_bytes > 0 && self.bytes() as i64 > max_bytes)
-            {
-                self.msgs.pop_first();
-            }
-        }
     }
 
     /// Asserts that a store answers everything as this model does.

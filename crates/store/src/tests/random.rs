@@ -223,8 +223,12 @@ fn file_store_run(seed: u64, block_bytes: u64) {
     let mut store: Box<dyn StreamStore> = Box::new(world.create(&config));
     let mut model = Model::new(&config);
     let mut seconds = 0;
+    let mut expired_at = None;
     for number in 0..STEPS {
         let mut what = step(&mut *store, &mut model, &dice, &mut seconds);
+        if what.starts_with("expire") {
+            expired_at = Some(seconds);
+        }
         if dice.below(6) == 0 {
             let durability =
                 if dice.below(2) == 0 { Durability::Synced } else { Durability::Written };
@@ -233,6 +237,10 @@ fn file_store_run(seed: u64, block_bytes: u64) {
         if dice.below(40) == 0 {
             let how;
             (how, store) = reopen(&world, store, &dice);
+            if let Some(then) = expired_at {
+                // Age is applied by the owner, who knows the time.
+                store.expire(at(then), &mut |_| {}).unwrap();
+            }
             what = format!("{what}, {how}");
             model.compare(&mut *store, &filters(), &format!("seed {seed}, {number}: {what}"));
             assert_eq!(store.lost(), None, "seed {seed}, {number}: {what}");
