@@ -1,6 +1,6 @@
 //! What a consumer reports of itself.
 
-use types::{ClusterInfo, ConsumerInfo, PriorityGroupState, SequenceInfo};
+use types::{ConsumerInfo, PriorityGroupState, SequenceInfo};
 
 use super::config::ns_between;
 use super::pull::AtEnd;
@@ -49,7 +49,8 @@ impl Consumer {
             },
             num_waiting: waiting,
             num_pending: self.num_pending,
-            cluster: Some(ClusterInfo { name: String::new(), leader: io.env.server_name.clone() }),
+            // Only consumers in a cluster have one, unlike streams.
+            cluster: None,
             push_bound: bound,
             paused,
             pause_remaining_ns: remaining,
