@@ -89,6 +89,9 @@ pub struct ConnInfo {
     /// Who it is, when asked for.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub authorized_user: String,
+    /// Name tag of its account, when asked for: none, so its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name_tag: String,
     /// Its account, when asked for and not the global one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub account: String,
@@ -109,6 +112,9 @@ pub struct SubDetail {
     /// Account, where subscriptions of several are listed.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub account: String,
+    /// Name tag of the account: none, so its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub account_tag: String,
     /// Subject or pattern.
     pub subject: String,
     /// Queue group.

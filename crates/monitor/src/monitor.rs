@@ -259,12 +259,14 @@ impl Monitor {
                 let matches = options.test.is_empty()
                     || subject::matches(options.test.as_bytes(), &sub.pattern);
                 if matches {
-                    let account = account.name().to_owned();
+                    let name = || account.name().to_owned();
                     let detail = sub_detail(&SubInfo::of(&sub), sink.id);
-                    picked.push(SubDetail { account, ..detail });
+                    picked.push(SubDetail { account: name(), account_tag: name(), ..detail });
                 }
             }
         }
+        // So that pages fit together.
+        picked.sort_by(|a, b| (&a.account, a.cid, &a.sid).cmp(&(&b.account, b.cid, &b.sid)));
         Ok(subsz::page(&self.server_id(), self.now(), options, stats, picked))
     }
 
@@ -489,6 +491,10 @@ fn conn_info(info: &connection::ConnInfo, options: &ConnzOptions) -> ConnInfo {
             true => info.authorized_user.clone(),
             false => String::new(),
         },
+        name_tag: match options.auth {
+            true => info.account.clone(),
+            false => String::new(),
+        },
         account: match options.auth && info.account != types::GLOBAL_ACCOUNT {
             true => info.account.clone(),
             false => String::new(),
@@ -508,6 +514,7 @@ fn conn_info(info: &connection::ConnInfo, options: &ConnzOptions) -> ConnInfo {
 fn sub_detail(sub: &SubInfo, cid: u64) -> SubDetail {
     SubDetail {
         account: String::new(),
+        account_tag: String::new(),
         subject: sub.subject.clone(),
         queue: sub.queue.clone().unwrap_or_default(),
         sid: sub.sid.clone(),
