@@ -108,7 +108,8 @@ impl Options {
         }
         match unsupported(key) {
             Some(Unsupported::Harmless) => findings.defer(node, raw),
-            Some(Unsupported::Protective) if matches!(node.value, Value::Bool(false)) => {}
+            Some(Unsupported::Protective)
+                if matches!(node.value, Value::Bool(false) | Value::Int(0)) => {}
             Some(Unsupported::Protective) => return issue(node, not_supported(raw)),
             None => return Ok(Key::Unknown),
         }
