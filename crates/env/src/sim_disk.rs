@@ -84,7 +84,8 @@ struct State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Node {
     File(u64),
-    Dir,
+    /// With its identity, which a rename keeps.
+    Dir(u64),
 }
 
 #[derive(Debug, Default)]
@@ -257,7 +258,7 @@ impl State {
             .values()
             .filter_map(|node| match node {
                 Node::File(id) => self.files.get(id),
-                Node::Dir => None,
+                Node::Dir(_) => None,
             })
             .map(|inode| inode.live.len() as u64)
             .sum()
@@ -268,7 +269,7 @@ impl State {
             None => Ok(()),
             Some(parent) if parent.as_os_str().is_empty() || parent == Path::new("/") => Ok(()),
             Some(parent) => match self.live.get(parent) {
-                Some(Node::Dir) => Ok(()),
+                Some(Node::Dir(_)) => Ok(()),
                 Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
                 None => Err(io::ErrorKind::NotFound.into()),
             },
@@ -284,7 +285,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         let mut state = self.state();
         let id = match state.live.get(path).copied() {
-            Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
+            Some(Node::Dir(_)) => return Err(io::ErrorKind::IsADirectory.into()),
             Some(Node::File(id)) => id,
             None if mode == OpenMode::Existing => return Err(io::ErrorKind::NotFound.into()),
             None => {
@@ -315,7 +316,7 @@ impl Disk for SimDisk {
         state.check(DiskOp::Read)?;
         match state.live.get(path).copied() {
             Some(Node::File(id)) => Ok(state.inode(id)?.live.clone()),
-            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(Node::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -326,7 +327,7 @@ impl Disk for SimDisk {
             Some(Node::File(id)) => {
                 Some(FileInfo { kind: EntryKind::File, len: state.inode(id)?.live.len() as u64 })
             }
-            Some(Node::Dir) => Some(FileInfo { kind: EntryKind::Dir, len: 0 }),
+            Some(Node::Dir(_)) => Some(FileInfo { kind: EntryKind::Dir, len: 0 }),
             None => None,
         })
     }
@@ -334,7 +335,7 @@ impl Disk for SimDisk {
     fn list(&self, path: &Path) -> io::Result<Vec<ListEntry>> {
         let state = self.state();
         match state.live.get(path) {
-            Some(Node::Dir) => {}
+            Some(Node::Dir(_)) => {}
             Some(Node::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
             None => return Err(io::ErrorKind::NotFound.into()),
         }
@@ -345,7 +346,7 @@ impl Disk for SimDisk {
             .filter_map(|(at, node)| {
                 let kind = match node {
                     Node::File(_) => EntryKind::File,
-                    Node::Dir => EntryKind::Dir,
+                    Node::Dir(_) => EntryKind::Dir,
                 };
                 Some(ListEntry { name: at.file_name()?.to_owned(), kind })
             })
@@ -360,13 +361,15 @@ impl Disk for SimDisk {
                 break;
             }
             match state.live.get(dir) {
-                Some(Node::Dir) => break,
+                Some(Node::Dir(_)) => break,
                 Some(Node::File(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
                 None => missing.push(dir.to_owned()),
             }
         }
         for dir in missing {
-            state.live.insert(dir, Node::Dir);
+            let id = state.next_inode;
+            state.next_inode += 1;
+            state.live.insert(dir, Node::Dir(id));
         }
         Ok(())
     }
@@ -375,7 +378,7 @@ impl Disk for SimDisk {
         let mut state = self.change(DiskOp::Rename)?;
         state.parent_exists(to)?;
         let node = state.live.get(from).copied().ok_or(io::ErrorKind::NotFound)?;
-        if node == Node::Dir && state.live.keys().any(|at| at.starts_with(to)) {
+        if matches!(node, Node::Dir(_)) && state.live.keys().any(|at| at.starts_with(to)) {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         let moved: Vec<(PathBuf, Node)> = state
@@ -400,7 +403,7 @@ impl Disk for SimDisk {
                 state.live.remove(path);
                 Ok(())
             }
-            Some(Node::Dir) => Err(io::ErrorKind::IsADirectory.into()),
+            Some(Node::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
@@ -413,38 +416,46 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         let mut state = self.change(DiskOp::SyncDir)?;
-        // The directory's own entries; a directory that went takes its content along, one that
-        // came brings what is durable of it elsewhere only when it is synced itself.
-        let gone: Vec<PathBuf> = state
-            .durable
-            .keys()
-            .filter(|at| at.parent() == Some(path) && !state.live.contains_key(*at))
-            .cloned()
-            .collect();
-        let moved_dirs: Vec<PathBuf> = state
+        if !matches!(state.live.get(path), Some(Node::Dir(_))) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let is_child = |at: &PathBuf| at.parent() == Some(path);
+        let wanted: Vec<(PathBuf, Node)> = state
             .live
             .iter()
-            .filter(|(at, node)| {
-                at.parent() == Some(path) && **node == Node::Dir && !state.durable.contains_key(*at)
-            })
-            .map(|(at, _)| at.clone())
-            .collect();
-        state.durable.retain(|at, _| !gone.iter().any(|dir| at.starts_with(dir)));
-        let now: Vec<(PathBuf, Node)> = state
-            .live
-            .iter()
-            .filter(|(at, _)| {
-                at.parent() == Some(path) || moved_dirs.iter().any(|dir| at.starts_with(dir))
-            })
+            .filter(|(at, _)| is_child(at))
             .map(|(at, node)| (at.clone(), *node))
             .collect();
-        state.durable.extend(now);
-        if state.live.get(path) == Some(&Node::Dir) {
-            // Ancestors: a test that makes its root without syncing upwards is no fault of the store.
-            for dir in path.ancestors() {
-                if !dir.as_os_str().is_empty() && dir != Path::new("/") {
-                    state.durable.entry(dir.to_owned()).or_insert(Node::Dir);
-                }
+        let dirs_moved = wanted
+            .iter()
+            .any(|(at, node)| matches!(node, Node::Dir(_)) && state.durable.get(at) != Some(node));
+        let before = if dirs_moved { state.durable.clone() } else { BTreeMap::new() };
+        // What was here and is not, or is another directory now, goes with all that is in it.
+        let stale: Vec<PathBuf> = state
+            .durable
+            .iter()
+            .filter(|(at, node)| is_child(at) && state.live.get(*at) != Some(node))
+            .map(|(at, _)| at.clone())
+            .collect();
+        if !stale.is_empty() {
+            state.durable.retain(|at, _| !stale.iter().any(|dir| at.starts_with(dir)));
+        }
+        for (at, node) in wanted {
+            // A directory that was moved here brings what is durable in it.
+            let was = before.iter().find(|(old, was)| **was == node && **old != at);
+            if let (Node::Dir(_), Some((old, _))) = (node, was) {
+                let inside = before.iter().filter_map(|(name, inner)| {
+                    let rest = name.strip_prefix(old).ok()?;
+                    (!rest.as_os_str().is_empty()).then(|| (at.join(rest), *inner))
+                });
+                state.durable.extend(inside);
+            }
+            state.durable.insert(at, node);
+        }
+        // A test that makes its root without syncing upwards is no fault of the store.
+        for dir in path.ancestors() {
+            if let Some(node) = state.live.get(dir).copied() {
+                state.durable.insert(dir.to_owned(), node);
             }
         }
         Ok(())

@@ -115,6 +115,27 @@ fn torn_crashes_keep_synced_bytes_and_differ_by_seed() {
 }
 
 #[test]
+fn a_swapped_directory_survives_with_its_content() {
+    let sim = SimDisk::new();
+    let (msgs, fresh, old) = (Path::new("/d/msgs"), Path::new("/d/fresh"), Path::new("/d/old"));
+    for (dir, name) in [(msgs, "before"), (fresh, "after")] {
+        sim.create_dir_all(dir).unwrap();
+        sim.open(&dir.join(name), OpenMode::Create).unwrap();
+        sim.sync_dir(dir).unwrap();
+    }
+    sim.sync_dir(Path::new("/d")).unwrap();
+    sim.rename(msgs, old).unwrap();
+    sim.rename(fresh, msgs).unwrap();
+    let unsynced = sim.clone();
+    sim.sync_dir(Path::new("/d")).unwrap();
+    unsynced.crash(Crash::DropUnsynced);
+    assert!(sim.info(&msgs.join("after")).unwrap().is_some());
+    assert!(sim.info(&msgs.join("before")).unwrap().is_none());
+    assert!(sim.info(&old.join("before")).unwrap().is_some());
+    assert!(sim.info(fresh).unwrap().is_none());
+}
+
+#[test]
 fn faults_hit_the_counted_operation() {
     let sim = SimDisk::new();
     let file = synced_file(&sim);

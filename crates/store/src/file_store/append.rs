@@ -59,14 +59,14 @@ impl FileStore {
             tail.schedules += u64::from(schedules);
         }
         let of_subject = self.subjects.append(msg.subject, seq);
-        if self.msgs == 0 {
-            self.first_seq = seq;
-            self.first_ns = ts_ns;
-        }
+        let was_empty = self.msgs == 0;
         self.msgs += 1;
         self.bytes += len as u64;
         self.last_seq = seq;
         self.last_ns = ts_ns;
+        if was_empty {
+            self.find_first();
+        }
         if msg.ttl_seconds != 0 {
             self.lifetimes.add(seq, ts_ns, msg.ttl_seconds);
         }
@@ -228,11 +228,9 @@ impl FileStore {
 
     /// Whether a tombstone for `seq` in block `index` is still needed.
     pub(super) fn needs_tombstone(&self, index: u64, seq: u64) -> bool {
-        seq >= self.first_seq
-            && self
-                .blocks
-                .get(self.blocks.partition_point(|block| block.last_seq < seq))
-                .is_some_and(|target| target.index < index && target.may_hold_remains(seq))
+        self.blocks
+            .get(self.blocks.partition_point(|block| block.last_seq < seq))
+            .is_some_and(|target| target.index < index && target.may_hold_remains(seq))
     }
 
     /// Buries the emptied blocks whose tombstones are of no more use.
@@ -301,8 +299,9 @@ impl FileStore {
             && (self.msgs > self.limits.max_msgs || self.bytes > self.limits.max_bytes)
         {
             let before = self.first_seq;
+            let Some(at) = self.locate(before) else { break };
             // A message that cannot be read is counted out as lost.
-            if !self.take(0, before, Trace::Limits, removed)? && self.first_seq == before {
+            if !self.take(at, before, Trace::Limits, removed)? && self.first_seq == before {
                 break;
             }
         }

@@ -135,6 +135,10 @@ impl FileStore {
                     Durability::Written => Ok(()),
                 }
             });
+            if durability == Durability::Written {
+                block.unsynced = true;
+                self.oldest_unsynced = self.oldest_unsynced.min(index);
+            }
             if let Err(error) = result {
                 return Err(self.poison(StoreError::Io {
                     context: "erasing a message".to_owned(),

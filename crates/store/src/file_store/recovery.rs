@@ -443,7 +443,6 @@ impl FileStore {
         is_gone: &dyn Fn(u64) -> bool,
     ) -> Result<(), StoreError> {
         for (number, bytes, damage) in damaged {
-            self.set_aside(number, &bytes)?;
             let Ok(at) = self.blocks.binary_search_by_key(&number, |block| block.index) else {
                 continue;
             };
@@ -454,8 +453,16 @@ impl FileStore {
             let mut lost = Vec::new();
             let mut lost_bytes = 0;
             for damage in &damage {
-                lost_bytes += damage.to - damage.from;
-                lost.extend(lost_in(damage, &bytes, floor, ceiling).filter(|&seq| !is_gone(seq)));
+                let held = lost_in(damage, &bytes, floor, ceiling);
+                // An erasure that was cut short damages what is deleted anyway.
+                let harmless = !held.is_empty() && held.clone().all(is_gone);
+                if !harmless {
+                    lost_bytes += damage.to - damage.from;
+                    lost.extend(held.filter(|&seq| !is_gone(seq)));
+                }
+            }
+            if lost_bytes > 0 {
+                self.set_aside(number, &bytes)?;
             }
             lost.sort_unstable();
             lost.dedup();
@@ -551,12 +558,7 @@ fn gone_in(prior: &Index, seq: u64) -> bool {
 
 /// The sequences whose records a damaged stretch held, as far as can be told: those missing around
 /// it, if so many records fit in it.
-fn lost_in(
-    damage: &Damage,
-    bytes: &[u8],
-    floor: u64,
-    ceiling: u64,
-) -> impl Iterator<Item = u64> + use<> {
+fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops::Range<u64> {
     let low = if damage.after_seq == 0 { floor } else { damage.after_seq };
     let named = Record::parse(bytes, damage.from)
         .filter(|record| record.kind != Kind::Tombstone && record.seq > low)
@@ -568,13 +570,9 @@ fn lost_in(
     };
     let fit = ((damage.to - damage.from) / record::EMPTY) as u64;
     let missing = high.saturating_sub(low + 1);
-    let range = if missing <= fit {
-        low + 1..high
+    if missing <= fit {
+        low + 1..high.max(low + 1)
     } else {
-        match named.filter(|&seq| seq < high) {
-            Some(seq) => seq..seq + 1,
-            None => 0..0,
-        }
-    };
-    range
+        named.filter(|&seq| seq < high).map_or(0..0, |seq| seq..seq + 1)
+    }
 }
