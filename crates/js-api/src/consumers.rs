@@ -28,6 +28,10 @@ pub(crate) fn run(op: ConsumerOp, stream: &str, consumer: &str, job: &Job<'_>, c
 /// Puts what only replies carry into a consumer's metadata.
 fn shown(mut info: ConsumerInfo) -> ConsumerInfo {
     if let Some(config) = &mut info.config {
+        if config.metadata.contains_key(asset_version::REQUIRED_LEVEL) {
+            // A pause since it was created may have raised the level.
+            asset_version::mark_consumer(config);
+        }
         asset_version::add_server(&mut config.metadata);
     }
     info

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use env::{OsClock, OsDisk, OsRng};
 use js_account::ServerLimits;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use routing::{ClientSink, Msg, RouteBatch, SubjectSpace, Subscription};
 use stream::SyncPolicy;
 use types::{AccountLimits, ApiError, StreamConfig, StreamConfigRequest, StreamInfo};
@@ -119,20 +119,30 @@ pub(super) fn wait<R: Send + 'static>(call: impl FnOnce(Box<dyn FnOnce(R) + Send
 
 #[derive(Default)]
 struct Received {
-    bytes: Mutex<Vec<u8>>,
+    state: Mutex<ReceivedState>,
     more: Condvar,
+}
+
+#[derive(Default)]
+struct ReceivedState {
+    bytes: Vec<u8>,
+    /// The outbox wants its writer, which is whoever reads here.
+    woken: bool,
 }
 
 struct Wire(Arc<Received>);
 
 impl Transport for Wire {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.bytes.lock().extend_from_slice(bytes);
+        self.0.state.lock().bytes.extend_from_slice(bytes);
         self.0.more.notify_all();
         Ok(bytes.len())
     }
 
-    fn wake(&self) {}
+    fn wake(&self) {
+        self.0.state.lock().woken = true;
+        self.0.more.notify_all();
+    }
 }
 
 /// A message that a client got.
@@ -190,15 +200,19 @@ impl Client {
     /// The next message.
     pub(super) fn next(&mut self) -> Got {
         let deadline = Instant::now() + WAIT;
-        let mut bytes = self.received.bytes.lock();
+        let mut state = self.received.state.lock();
         loop {
-            let unread = bytes.get(self.seen..).unwrap_or_default();
+            let unread = state.bytes.get(self.seen..).unwrap_or_default();
             if let Some((got, len)) = parse(unread) {
                 self.seen += len;
                 return got;
             }
+            if std::mem::take(&mut state.woken) {
+                MutexGuard::unlocked(&mut state, || self.sink.outbox.resume());
+                continue;
+            }
             assert!(
-                !self.received.more.wait_until(&mut bytes, deadline).timed_out(),
+                !self.received.more.wait_until(&mut state, deadline).timed_out(),
                 "no message in time"
             );
         }
