@@ -325,6 +325,7 @@ impl Consumer {
                     advisories: &mut advisories,
                     stream: io.stream,
                     domain: &io.env.domain,
+                    now: io.ctx.now,
                     mono_ns: io.ctx.mono_ns,
                 };
                 let gone = store::Removed { seq, subject: b"", bytes: 0 };

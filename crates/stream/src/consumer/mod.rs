@@ -296,6 +296,7 @@ impl Consumer {
                     domain: notes.domain.to_owned(),
                 });
             }
+            self.last_ack = Some(notes.now);
             self.raise_floor();
             self.note_touched(notes.mono_ns);
         } else if was_counted {
@@ -380,5 +381,6 @@ pub(crate) struct Notes<'a> {
     pub(crate) advisories: &'a mut Vec<Advisory>,
     pub(crate) stream: &'a str,
     pub(crate) domain: &'a str,
+    pub(crate) now: Timestamp,
     pub(crate) mono_ns: u64,
 }

@@ -141,12 +141,13 @@ impl Consumer {
     /// Brings the consumer up to date after a purge (`server/consumer.go` `purge`): it goes on
     /// at `first` if it was before that.
     pub(crate) fn purged(&mut self, first: u64, mono_ns: u64) {
-        if self.next_seq < first {
-            self.next_seq = first;
-            self.delivered.stream = self.delivered.stream.max(first - 1);
-        }
         if self.skip.as_ref().is_some_and(|s| s.seqs.is_empty()) {
             self.skip = None;
+        }
+        self.next_seq = self.next_seq.max(first);
+        if self.skip.is_none() {
+            // Whatever was left out on the way counts as delivered now.
+            self.delivered.stream = self.delivered.stream.max(self.next_seq - 1);
         }
         if self.pending.len() == 0 {
             self.redelivery.clear();

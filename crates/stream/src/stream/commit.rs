@@ -120,8 +120,8 @@ impl Stream {
             return;
         }
         let now = ctx.now;
-        let expired = self
-            .with_removals(Cause::Limits, ctx.mono_ns, |store, removed| store.expire(now, removed));
+        let expired =
+            self.with_removals(Cause::Limits, ctx, |store, removed| store.expire(now, removed));
         // A failure shows with the next write; expiry is tried again with the next tick.
         let _: Result<Option<Timestamp>, StoreError> = expired;
         if self.store.totals().last_seq != self.last_seq {

@@ -31,9 +31,8 @@ impl Stream {
             return Err(error);
         }
         let new = self.config.clone();
-        let updated = self.with_removals(Cause::Limits, ctx.mono_ns, |store, removed| {
-            store.update_config(&new, removed)
-        });
+        let updated = self
+            .with_removals(Cause::Limits, ctx, |store, removed| store.update_config(&new, removed));
         if let Err(error) = updated {
             self.config = old;
             self.make_transforms()?;
@@ -105,9 +104,8 @@ impl Stream {
     ) -> Result<u64, StoreError> {
         let patterns = (!filter.is_empty()).then(|| filter.to_owned());
         let purge = Purge { filter: Filter::any_of(patterns), below_seq, keep };
-        let purged = self.with_removals(Cause::Purge, ctx.mono_ns, |store, removed| {
-            store.purge(&purge, removed)
-        })?;
+        let purged =
+            self.with_removals(Cause::Purge, ctx, |store, removed| store.purge(&purge, removed))?;
         self.note_last();
         let totals = self.store.totals();
         let first_left = if purge.filter.is_all() {
@@ -127,7 +125,7 @@ impl Stream {
                         .all(|f| subject::is_subset(f.as_bytes(), filter.as_bytes()));
             if inside {
                 consumer.purged(first_left, ctx.mono_ns);
-            } else {
+            } else if consumer.filter.is_all() || consumer.filter.matches(filter.as_bytes()) {
                 consumer.purged(totals.first_seq, ctx.mono_ns);
             }
             consumer.recount(&mut **store);
@@ -147,9 +145,12 @@ impl Stream {
         if self.config.deny_delete {
             return Err(errors::STREAM_MSG_DELETE_FAILED.with("message delete not permitted"));
         }
+        if request.seq > self.last_seq {
+            return Err(errors::STREAM_MSG_DELETE_FAILED.with("stream store EOF"));
+        }
         let erase = if request.no_erase { Erase::Keep } else { Erase::Overwrite };
         self.needs_sync = true;
-        let removed = self.with_removals(Cause::Limits, ctx.mono_ns, |store, removed| {
+        let removed = self.with_removals(Cause::Limits, ctx, |store, removed| {
             store.remove(request.seq, erase, removed)
         });
         match removed {

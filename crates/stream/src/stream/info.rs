@@ -16,7 +16,8 @@ impl Stream {
         StreamState {
             msgs: totals.msgs,
             bytes: totals.bytes,
-            first_seq: totals.first_seq,
+            // Before the first message there is no first sequence.
+            first_seq: if totals.last_seq == 0 { 0 } else { totals.first_seq },
             first_ts: totals.first_ts,
             last_seq: totals.last_seq,
             last_ts: totals.last_ts,
@@ -27,17 +28,13 @@ impl Stream {
         }
     }
 
-    /// Description without details.
+    /// Description without details, as creation, update and lists answer it: without cluster.
     pub fn brief_info(&self, ctx: &Ctx<'_>) -> StreamInfo {
         StreamInfo {
             config: self.config.clone(),
             created: self.created,
             state: self.state(),
             domain: self.env.domain.clone(),
-            cluster: Some(ClusterInfo {
-                name: String::new(),
-                leader: self.env.server_name.clone(),
-            }),
             ts: ctx.now,
             ..StreamInfo::default()
         }
@@ -46,6 +43,8 @@ impl Stream {
     /// Description with what the request asks for (`jsStreamInfoRequest`).
     pub fn info(&mut self, ctx: &Ctx<'_>, request: &StreamInfoRequest) -> StreamInfoReply {
         let mut info = self.brief_info(ctx);
+        info.cluster =
+            Some(ClusterInfo { name: String::new(), leader: self.env.server_name.clone() });
         if request.deleted_details {
             info.state.deleted = self.store.deleted(usize::MAX);
             info.state.lost = self.store.lost();

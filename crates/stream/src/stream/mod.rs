@@ -287,11 +287,17 @@ impl Stream {
     fn with_removals<R>(
         &mut self,
         cause: Cause,
-        mono_ns: u64,
+        ctx: &Ctx<'_>,
         call: impl FnOnce(&mut dyn StreamStore, store::OnRemoved<'_>) -> R,
     ) -> R {
         let Stream { store, consumers, quota, advisories, config, env, .. } = self;
-        let mut notes = Notes { advisories, stream: &config.name, domain: &env.domain, mono_ns };
+        let mut notes = Notes {
+            advisories,
+            stream: &config.name,
+            domain: &env.domain,
+            now: ctx.now,
+            mono_ns: ctx.mono_ns,
+        };
         let mut wake = NEVER;
         let result = call(&mut **store, &mut |gone| {
             quota.credit(gone.bytes);

@@ -118,8 +118,8 @@ impl Stream {
             ts: self.next_ts(ctx),
             ttl_seconds: ttl,
         };
-        let appended = self
-            .with_removals(Cause::Limits, ctx.mono_ns, |store, removed| store.append(new, removed));
+        let appended =
+            self.with_removals(Cause::Limits, ctx, |store, removed| store.append(new, removed));
         let seq = match appended {
             Ok(seq) => seq,
             Err(error) => {
@@ -336,13 +336,13 @@ impl Stream {
         };
         let bytes = self.store.size_of(1, 0, 0);
         self.quota.charge(bytes)?;
-        let appended = self
-            .with_removals(Cause::Limits, ctx.mono_ns, |store, removed| store.append(new, removed));
+        let appended =
+            self.with_removals(Cause::Limits, ctx, |store, removed| store.append(new, removed));
         let seq = appended.map_err(|error| {
             self.quota.credit(bytes);
             store_failed(&error)
         })?;
-        self.with_removals(Cause::Settled, ctx.mono_ns, |store, removed| {
+        self.with_removals(Cause::Settled, ctx, |store, removed| {
             store.remove(seq, store::Erase::Keep, removed)
         })
         .map_err(|error| store_failed(&error))?;

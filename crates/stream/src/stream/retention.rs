@@ -37,7 +37,7 @@ impl Stream {
         if consumers.iter().any(|c| c.needs(seq, msg.subject)) {
             return;
         }
-        let removed = self.with_removals(Cause::Settled, ctx.mono_ns, |store, removed| {
+        let removed = self.with_removals(Cause::Settled, ctx, |store, removed| {
             store.remove(seq, Erase::Keep, removed)
         });
         // A failed removal leaves the message; recovery removes what nobody needs.
@@ -51,7 +51,7 @@ impl Stream {
             Retention::Limits => return Ok(()),
             Retention::Interest if self.consumers.is_empty() => {
                 let all = Purge::default();
-                self.with_removals(Cause::Settled, ctx.mono_ns, |store, removed| {
+                self.with_removals(Cause::Settled, ctx, |store, removed| {
                     store.purge(&all, removed)
                 })
                 .map_err(|error| store_failed(&error))?;
@@ -76,7 +76,7 @@ impl Stream {
             let unclaimed = work_queue && !consumers.iter().any(|c| c.filter.matches(subject));
             from = seq + 1;
             if !wanted && !unclaimed {
-                self.with_removals(Cause::Settled, ctx.mono_ns, |store, removed| {
+                self.with_removals(Cause::Settled, ctx, |store, removed| {
                     store.remove(seq, Erase::Keep, removed)
                 })
                 .map_err(|error| store_failed(&error))?;
