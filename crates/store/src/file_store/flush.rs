@@ -84,27 +84,31 @@ impl FileStore {
     fn sync_blocks(&mut self) -> Result<(), StoreError> {
         let oldest = self.oldest_unsynced;
         let start = self.blocks.partition_point(|block| block.index < oldest);
-        let mut result = Ok(());
         for block in self.blocks.iter_mut().skip(start).filter(|block| block.unsynced) {
-            result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.sync_data());
-            if result.is_err() {
-                break;
+            let synced =
+                block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.sync_data());
+            if let Err(error) = synced {
+                return Err(self.sync_failed(error));
             }
             block.unsynced = false;
         }
-        if result.is_ok() && self.dir_dirty {
-            result = self.disk.sync_dir(&self.msgs_dir);
-        }
-        match result {
+        self.oldest_unsynced = u64::MAX;
+        if self.dir_dirty { self.sync_names() } else { Ok(()) }
+    }
+
+    fn sync_names(&mut self) -> Result<(), StoreError> {
+        match self.disk.sync_dir(&self.msgs_dir) {
             Ok(()) => {
                 self.dir_dirty = false;
-                self.oldest_unsynced = u64::MAX;
                 Ok(())
             }
-            // The kernel may have dropped the pages: a later sync proves nothing.
-            Err(error) => Err(self
-                .poison(StoreError::Io { context: "syncing messages".to_owned(), source: error })),
+            Err(error) => Err(self.sync_failed(error)),
         }
+    }
+
+    /// The kernel may have dropped the pages: a later sync proves nothing.
+    fn sync_failed(&mut self, source: std::io::Error) -> StoreError {
+        self.poison(StoreError::Io { context: "syncing messages".to_owned(), source })
     }
 
     /// What has to wait until the reason for it is on disk.
@@ -112,6 +116,10 @@ impl FileStore {
         self.overwrite_erased(durability)?;
         for dead in std::mem::take(&mut self.journal.dead) {
             self.remove_file(dead);
+        }
+        if durability == Durability::Synced && self.dir_dirty {
+            // A file that came back would bring back what only limits had removed from it.
+            self.sync_names()?;
         }
         self.repair_blocks()?;
         self.compact_blocks()?;
