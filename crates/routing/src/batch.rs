@@ -213,6 +213,8 @@ impl RouteBatch {
                 true
             }
             Target::Service(service) => {
+                // A service may ask a shard: what was published before must be there first.
+                self.hand_over();
                 service.call(space, msg, from);
                 true
             }
@@ -264,8 +266,8 @@ impl RouteBatch {
         x
     }
 
-    /// Hands everything over: clients are flushed, shards get their batches.
-    pub fn finish(&mut self) {
+    /// Gives the shards their batches.
+    fn hand_over(&mut self) {
         for (sink, batch) in self.ingest.drain(..) {
             match sink.push(batch) {
                 Pushed::Accepted => {}
@@ -273,6 +275,11 @@ impl RouteBatch {
                 Pushed::Refused(batch) => self.refused.push(batch),
             }
         }
+    }
+
+    /// Hands everything over: clients are flushed, shards get their batches.
+    pub fn finish(&mut self) {
+        self.hand_over();
         self.stalled.clear();
         for sink in self.dirty.drain(..) {
             sink.outbox.flush();

@@ -288,3 +288,30 @@ fn a_shown_subject_is_what_clients_see_and_not_what_routes() {
     assert_eq!(one.text(), "MSG orders.1 1 ack 1\r\nx\r\n");
     assert_eq!(two.text(), "");
 }
+
+/// A service that looks into an inbox.
+struct Looker(Arc<Inbox>, Mutex<Vec<usize>>);
+
+impl Service for Looker {
+    fn call(&self, _: &Arc<SubjectSpace>, _: &Msg<'_>, _: ConnId) {
+        self.1.lock().push(self.0.got.lock().len());
+    }
+}
+
+#[test]
+fn a_service_finds_what_was_published_before_it_was_asked() {
+    let space = SubjectSpace::new("A");
+    let inbox = Arc::new(Inbox { room: 10, ..Inbox::default() });
+    let sink: Arc<dyn IngestSink> = Arc::clone(&inbox) as _;
+    let target = Target::Stream(StreamTarget { sink, slot: 1, kind: IngestKind::Publish });
+    space.subscribe(&Subscription::internal(b"s", target)).unwrap();
+    let looker = Arc::new(Looker(Arc::clone(&inbox), Mutex::default()));
+    let target = Target::Service(Arc::clone(&looker) as _);
+    space.subscribe(&Subscription::internal(b"svc", target)).unwrap();
+    let mut batch = RouteBatch::new();
+    for subject in ["s", "s", "svc", "s", "svc"] {
+        batch.publish(&space, &msg(subject, "", ""), 7);
+    }
+    batch.finish();
+    assert_eq!(*looker.1.lock(), [2, 3]);
+}
