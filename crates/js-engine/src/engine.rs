@@ -20,11 +20,6 @@ use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
 use crate::stores::Stores;
 
-/// The body that a refused publish is answered with when its stream's shard has too much to do
-/// (`server/stream.go` `JSStreamTooManyRequests`).
-pub const TOO_MANY_REQUESTS: &[u8] =
-    br#"{"error":{"code":429,"err_code":10167,"description":"too many requests"},"stream":"","seq":0}"#;
-
 /// What the engine takes from outside.
 #[derive(Clone)]
 pub struct EngineParts {

@@ -15,7 +15,6 @@
 mod account;
 mod advisories;
 mod engine;
-mod file_stores;
 mod ids;
 mod registry;
 mod settings;
@@ -24,8 +23,7 @@ mod stores;
 mod subjects;
 
 pub use account::{CreatedStream, JsAccount, Reply, StreamView};
-pub use engine::{EnableError, Engine, EngineParts, TOO_MANY_REQUESTS};
-pub use file_stores::FileStores;
+pub use engine::{EnableError, Engine, EngineParts};
 pub use ids::Ids;
 pub use settings::{EngineSettings, InboxLimits};
 pub use stores::{Found, Stores};

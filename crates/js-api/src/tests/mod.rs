@@ -7,15 +7,16 @@ mod rules;
 mod subjects;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::{OsClock, OsDisk, OsRng};
 use js_account::ServerLimits;
-use js_engine::{Engine, EngineParts, EngineSettings, FileStores, InboxLimits};
+use js_engine::{Engine, EngineParts, EngineSettings, Found, InboxLimits, Stores};
 use routing::{ConnId, SubjectSpace, Subscription, Target};
-use types::AccountLimits;
+use store::{FileStore, FileStoreOptions, MemStore, StoreError, StreamStore};
 use types::advisory::ClientInfo;
+use types::{AccountLimits, Storage, StreamConfig, Timestamp};
 
 use crate::{Api, ApiSettings, Clients, SUBJECTS};
 use client::{Client, WAIT};
@@ -25,6 +26,29 @@ struct Known;
 impl Clients for Known {
     fn client_info(&self, id: ConnId) -> Option<ClientInfo> {
         Some(ClientInfo { id, name: "tester".into(), ..ClientInfo::default() })
+    }
+}
+
+/// Stores of new streams, on disk or in memory.
+struct NewStreams(PathBuf);
+
+impl Stores for NewStreams {
+    fn open_account(&self, _: &str) -> Result<Vec<Found>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn create(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        created: Timestamp,
+    ) -> Result<Box<dyn StreamStore>, StoreError> {
+        if config.storage == Storage::Memory {
+            return Ok(Box::new(MemStore::new(config)));
+        }
+        let (disk, dir) = (Arc::new(OsDisk), self.0.join(account));
+        let options = FileStoreOptions::default();
+        Ok(Box::new(FileStore::create(disk, &dir, created, config, options)?))
     }
 }
 
@@ -54,8 +78,7 @@ impl World {
             shards: 2,
             inbox: InboxLimits::default(),
         };
-        let stores =
-            Arc::new(FileStores::new(Arc::new(OsDisk), dir, store::FileStoreOptions::default()));
+        let stores = Arc::new(NewStreams(dir.to_owned()));
         let parts = EngineParts { clock: Arc::new(OsClock), rng: Arc::new(OsRng), stores };
         let engine = Engine::start(engine_settings, parts).expect("threads");
         let space = SubjectSpace::new("$G");

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use env::{OsClock, OsDisk, OsRng};
+use env::{Disk, OsClock, OsDisk, OsRng};
 use js_account::ServerLimits;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use routing::{ClientSink, Msg, RouteBatch, SubjectSpace, Subscription};
+use store::{FileStore, FileStoreOptions, MemStore, Opening, StoreError, StreamStore};
 use stream::SyncPolicy;
-use types::{AccountLimits, ApiError, StreamConfig, StreamConfigRequest, StreamInfo};
+use types::{
+    AccountLimits, ApiError, Storage, StreamConfig, StreamConfigRequest, StreamInfo, Timestamp,
+};
 use wire::{Outbox, Transport};
 
 use crate::{
-    CreatedStream, Engine, EngineParts, EngineSettings, FileStores, InboxLimits, JsAccount, Stores,
+    CreatedStream, Engine, EngineParts, EngineSettings, Found, InboxLimits, JsAccount, Stores,
 };
 
 pub(super) const WAIT: Duration = Duration::from_secs(20);
@@ -35,8 +38,41 @@ pub(super) fn settings() -> EngineSettings {
     }
 }
 
+/// Streams below a directory, or in memory.
+struct DirStores(PathBuf);
+
+impl Stores for DirStores {
+    fn open_account(&self, account: &str) -> Result<Vec<Found>, StoreError> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let dir = self.0.join(account);
+        let opened = store::open_account(&disk, &dir, FileStoreOptions::default())
+            .map_err(|source| StoreError::Io { context: "listing".into(), source })?;
+        let found = opened.into_iter().map(|stream| match stream.opening {
+            Opening::Ready { created, config, store } => Found::Stream { config, created, store },
+            Opening::Offline { config, reason } => {
+                Found::Broken { name: stream.name, config, reason }
+            }
+        });
+        Ok(found.collect())
+    }
+
+    fn create(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        created: Timestamp,
+    ) -> Result<Box<dyn StreamStore>, StoreError> {
+        if config.storage == Storage::Memory {
+            return Ok(Box::new(MemStore::new(config)));
+        }
+        let (disk, dir) = (Arc::new(OsDisk), self.0.join(account));
+        let options = FileStoreOptions::default();
+        Ok(Box::new(FileStore::create(disk, &dir, created, config, options)?))
+    }
+}
+
 pub(super) fn stores(dir: &Path) -> Arc<dyn Stores> {
-    Arc::new(FileStores::new(Arc::new(OsDisk), dir, store::FileStoreOptions::default()))
+    Arc::new(DirStores(dir.to_owned()))
 }
 
 pub(super) fn start(settings: EngineSettings, stores: Arc<dyn Stores>) -> Arc<Engine> {
