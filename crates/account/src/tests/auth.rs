@@ -1,3 +1,5 @@
+//! Who gets in, and where.
+
 use config_validate::options::{ConnectionType, Options};
 
 use crate::{Account, Accounts, AuthError, Credentials, TooManyConnections};

@@ -1,3 +1,5 @@
+//! Tables of what may be published and subscribed to.
+
 use config_validate::options::{Permissions as Config, SubjectPermission};
 
 use crate::{Permissions, Subscribing};

@@ -1,3 +1,5 @@
+//! Permission to answer.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Growing, shrinking, and keeping what is unread.
+
 use super::{BUSY, IDLE, ReadBuffer, SHRINK_AFTER, START};
 
 fn read(buffer: &mut ReadBuffer, bytes: &[u8]) {

@@ -1,3 +1,5 @@
+//! When pings go out, and what silence means.
+
 use std::time::Duration;
 
 use super::{Due, Pings};

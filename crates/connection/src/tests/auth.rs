@@ -1,4 +1,4 @@
-use std::time::Duration;
+//! Who gets in, and what they may do.
 
 use wire::CloseReason;
 
@@ -18,13 +18,13 @@ const USERS: &str = "authorization { users: [
 async fn wrong_and_missing_credentials() {
     let server = TestServer::start(USERS).await;
     let mut client = server.dial().await;
-    client.ends_with("CONNECT {\"user\":\"a\",\"pass\":\"pb\"}\r\n", VIOLATION).await;
+    client.expect_end_after("CONNECT {\"user\":\"a\",\"pass\":\"pb\"}\r\n", VIOLATION).await;
     let mut client = server.dial().await;
-    client.ends_with("CONNECT {}\r\n", VIOLATION).await;
+    client.expect_end_after("CONNECT {}\r\n", VIOLATION).await;
     // Nothing else is listened to before CONNECT, not even to its end.
     for sent in ["PUB a 1\r\n", "PING\r\n", "P"] {
         let mut client = server.dial().await;
-        client.ends_with(sent, VIOLATION).await;
+        client.expect_end_after(sent, VIOLATION).await;
     }
     server.until("closed", |ctx| ctx.connections.total_closed() == 5).await;
     let closed = server.ctx.connections.closed();
@@ -40,7 +40,7 @@ async fn auth_required_is_announced() {
     let mut client = super::harness::Client::dial(open.addr).await;
     assert_eq!(client.info().await.get("auth_required"), None);
     client.send("CONNECT {}\r\n").await;
-    client.expect("+OK\r\n").await;
+    client.expect_bytes("+OK\r\n").await;
     assert_eq!(open.last().details.lock().user, "c");
 }
 
@@ -49,35 +49,39 @@ async fn a_stand_in_needs_no_connect() {
     let server = TestServer::start(&format!("{USERS}\nno_auth_user: b")).await;
     let mut client = server.dial().await;
     client.send("PUB x 0\r\n\r\nSUB req 1\r\nPING\r\n").await;
-    client.expect("-ERR 'Permissions Violation for Publish to \"x\"'\r\n+OK\r\nPONG\r\n").await;
+    client
+        .expect_bytes("-ERR 'Permissions Violation for Publish to \"x\"'\r\n+OK\r\nPONG\r\n")
+        .await;
     client.send("CONNECT {\"user\":\"c\",\"pass\":\"pc\"}\r\nPUB x 0\r\n\r\n").await;
-    client.expect("+OK\r\n+OK\r\n").await;
+    client.expect_bytes("+OK\r\n+OK\r\n").await;
     assert!(server.ctx.accounts.load().global().space().is_empty());
 }
 
 #[tokio::test]
 async fn auth_timeout() {
-    let server = TestServer::start("authorization {user: a, password: b, timeout: 0.05}").await;
+    let server = TestServer::start("authorization {user: a, password: b, timeout: 0.5}").await;
     let mut client = server.dial().await;
     client.expect_end("-ERR 'Authentication Timeout'\r\n").await;
     // A CONNECT that drips in does not help.
     let mut client = server.dial().await;
-    client.ends_with("CONNECT {\"us", "-ERR 'Authentication Timeout'\r\n").await;
+    client.expect_end_after("CONNECT {\"us", "-ERR 'Authentication Timeout'\r\n").await;
     let mut client = server.connect("\"user\":\"a\",\"pass\":\"b\"").await;
-    tokio::time::sleep(Duration::from_millis(120)).await;
+    // It outlives one that came later and said nothing.
+    server.dial().await.expect_end("-ERR 'Authentication Timeout'\r\n").await;
     client.expect_nothing().await;
 }
 
 #[tokio::test]
 async fn hashed_passwords() {
-    // bcrypt of "secret", cost 4.
-    let hash = "$2a$04$rC1ub9Vq0HFhLRGcQIq9ouQ8WMqJzO9sOkzRyLYhBzSSZPmQ2jTi2";
-    let server = TestServer::start(&format!(
-        "authorization {{ users: [{{user: a, password: \"{hash}\"}}] }}"
-    ))
-    .await;
+    let hash = bcrypt::hash("secret", 4).unwrap();
+    let config = format!("authorization {{ users: [{{user: a, password: \"{hash}\"}}] }}");
+    let server = TestServer::start(&config).await;
     let mut client = server.dial().await;
-    client.ends_with("CONNECT {\"user\":\"a\",\"pass\":\"wrong\"}\r\n", VIOLATION).await;
+    client.expect_end_after("CONNECT {\"user\":\"a\",\"pass\":\"wrong\"}\r\n", VIOLATION).await;
+    // What follows in the same packet waits for the check.
+    let mut client = server.dial().await;
+    client.send("CONNECT {\"user\":\"a\",\"pass\":\"secret\"}\r\nSUB a 1\r\nPUB a 0\r\n\r\n").await;
+    client.expect_bytes("+OK\r\n+OK\r\n+OK\r\nMSG a 1 0\r\n\r\n").await;
 }
 
 #[tokio::test]
@@ -93,13 +97,13 @@ async fn subscribe_permissions() {
         ("SUB q1 v2 1", "\"q1\" using queue \"v2\""),
     ] {
         client.send(&format!("{sub}\r\n")).await;
-        client.expect(&violation(what)).await;
+        client.expect_bytes(&violation(what)).await;
     }
     client.send("SUB q1 v1 1\r\nPUB q1 0\r\n\r\n").await;
-    client.expect("MSG q1 1 0\r\n\r\n").await;
+    client.expect_bytes("MSG q1 1 0\r\n\r\n").await;
     // A wider subscription is filtered when messages are delivered.
     client.send("SUB foo.* 2\r\nPUB foo.secret 0\r\n\r\nPUB foo.open 0\r\n\r\n").await;
-    client.expect("MSG foo.open 2 0\r\n\r\n").await;
+    client.expect_bytes("MSG foo.open 2 0\r\n\r\n").await;
     client.expect_nothing().await;
 }
 
@@ -109,10 +113,10 @@ async fn publish_permissions() {
     let mut client = server.connect("\"user\":\"a\",\"pass\":\"pa\"").await;
     for _ in 0..2 {
         client.send("PUB no.way 2\r\nhi\r\n").await;
-        client.expect("-ERR 'Permissions Violation for Publish to \"no.way\"'\r\n").await;
+        client.expect_bytes("-ERR 'Permissions Violation for Publish to \"no.way\"'\r\n").await;
     }
     client.send("SUB foo.x 1\r\nPUB foo.x 2\r\nhi\r\n").await;
-    client.expect("MSG foo.x 1 2\r\nhi\r\n").await;
+    client.expect_bytes("MSG foo.x 1 2\r\nhi\r\n").await;
 }
 
 #[tokio::test]
@@ -120,13 +124,13 @@ async fn answers_are_permitted_as_often_as_configured() {
     let server = TestServer::start(USERS).await;
     let mut responder = server.connect("\"user\":\"b\",\"pass\":\"pb\"").await;
     responder.send("SUB req 1\r\nPUB in.1 0\r\n\r\n").await;
-    responder.expect("-ERR 'Permissions Violation for Publish to \"in.1\"'\r\n").await;
+    responder.expect_bytes("-ERR 'Permissions Violation for Publish to \"in.1\"'\r\n").await;
     let mut requester = server.connect("\"user\":\"c\",\"pass\":\"pc\"").await;
     requester.send("SUB in.* 1\r\nPUB req in.1 0\r\n\r\n").await;
-    responder.expect("MSG req 1 in.1 0\r\n\r\n").await;
+    responder.expect_bytes("MSG req 1 in.1 0\r\n\r\n").await;
     responder.send("PUB in.1 1\r\na\r\nPUB in.1 1\r\nb\r\nPUB in.1 1\r\nc\r\n").await;
-    requester.expect("MSG in.1 1 1\r\na\r\nMSG in.1 1 1\r\nb\r\n").await;
-    responder.expect("-ERR 'Permissions Violation for Publish to \"in.1\"'\r\n").await;
+    requester.expect_bytes("MSG in.1 1 1\r\na\r\nMSG in.1 1 1\r\nb\r\n").await;
+    responder.expect_bytes("-ERR 'Permissions Violation for Publish to \"in.1\"'\r\n").await;
     requester.expect_nothing().await;
 }
 
@@ -140,10 +144,10 @@ async fn accounts_do_not_hear_each_other() {
     let mut b = server.connect("\"user\":\"b\",\"pass\":\"b\"").await;
     for client in [&mut a, &mut b] {
         client.send("SUB x 1\r\nPING\r\n").await;
-        client.expect("PONG\r\n").await;
+        client.expect_bytes("PONG\r\n").await;
     }
     a.send("PUB x 1\r\na\r\n").await;
-    a.expect("MSG x 1 1\r\na\r\n").await;
+    a.expect_bytes("MSG x 1 1\r\na\r\n").await;
     b.expect_nothing().await;
     let accounts = server.ctx.accounts.load();
     let in_msgs = |name: &str| server.ctx.account_traffic(accounts.get(name).unwrap()).in_msgs;
@@ -170,5 +174,5 @@ async fn system_account_is_named_in_info() {
     assert_eq!(info["acc_is_sys"], true);
     // It alone may publish to groups.
     client.send("SUB $NRG.x 1\r\nPUB $NRG.x 0\r\n\r\n").await;
-    client.expect("MSG $NRG.x 1 0\r\n\r\n").await;
+    client.expect_bytes("MSG $NRG.x 1 0\r\n\r\n").await;
 }

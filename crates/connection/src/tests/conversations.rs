@@ -148,11 +148,11 @@ async fn headers_are_for_those_who_understand() {
     let mut without = server.connect("").await;
     for client in [&mut with, &mut without] {
         client.send("SUB a 1\r\nPING\r\n").await;
-        client.expect("PONG\r\n").await;
+        client.expect_bytes("PONG\r\n").await;
     }
     with.send("HPUB a r 18 20\r\nNATS/1.0\r\nK: V\r\n\r\nhi\r\n").await;
-    with.expect("HMSG a 1 r 18 20\r\nNATS/1.0\r\nK: V\r\n\r\nhi\r\n").await;
-    without.expect("MSG a 1 r 2\r\nhi\r\n").await;
+    with.expect_bytes("HMSG a 1 r 18 20\r\nNATS/1.0\r\nK: V\r\n\r\nhi\r\n").await;
+    without.expect_bytes("MSG a 1 r 2\r\nhi\r\n").await;
 }
 
 #[tokio::test]
@@ -160,11 +160,11 @@ async fn echo_can_be_off() {
     let server = TestServer::start("").await;
     let mut other = server.connect("").await;
     other.send("SUB a 9\r\nPING\r\n").await;
-    other.expect("PONG\r\n").await;
+    other.expect_bytes("PONG\r\n").await;
     let mut client = server.connect("\"echo\":false").await;
     client.send("SUB a 1\r\nPUB a 1\r\nx\r\n").await;
     client.expect_nothing().await;
-    other.expect("MSG a 9 1\r\nx\r\n").await;
+    other.expect_bytes("MSG a 9 1\r\nx\r\n").await;
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn second_connect_starts_over() {
     let server = TestServer::start("").await;
     let mut client = server.connect("").await;
     client.send("SUB a 1\r\nCONNECT {\"verbose\":true}\r\nPUB a 1\r\nx\r\n").await;
-    client.expect("+OK\r\n+OK\r\n").await;
+    client.expect_bytes("+OK\r\n+OK\r\n").await;
     client.expect_nothing().await;
     assert_eq!(server.ctx.accounts.load().global().space().len(), 0);
 }
@@ -184,5 +184,5 @@ async fn bytes_one_by_one() {
     for byte in format!("{QUIET}SUB a.b q 12\r\nPUB a.b r 3\r\nx\r\n\r\nPING\r\n").chars() {
         client.send(&byte.to_string()).await;
     }
-    client.expect("MSG a.b 12 r 3\r\nx\r\n\r\nPONG\r\n").await;
+    client.expect_bytes("MSG a.b 12 r 3\r\nx\r\n\r\nPONG\r\n").await;
 }

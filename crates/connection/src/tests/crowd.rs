@@ -9,13 +9,13 @@ async fn two_hundred_clients_hear_one_message() {
     for _ in 0..200 {
         let mut client = server.connect("").await;
         client.send("SUB news 1\r\nPING\r\n").await;
-        client.expect("PONG\r\n").await;
+        client.expect_bytes("PONG\r\n").await;
         clients.push(client);
     }
     let mut sender = server.connect("").await;
     sender.send("PUB news 5\r\nhello\r\n").await;
     for client in &mut clients {
-        client.expect("MSG news 1 5\r\nhello\r\n").await;
+        client.expect_bytes("MSG news 1 5\r\nhello\r\n").await;
     }
     assert_eq!(server.ctx.connections.len(), 201);
     drop(clients);

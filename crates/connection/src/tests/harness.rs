@@ -58,7 +58,7 @@ impl TestServer {
                 "CONNECT {{\"verbose\":false,\"pedantic\":false{comma}{fields}}}\r\nPING\r\n"
             ))
             .await;
-        client.expect("PONG\r\n").await;
+        client.expect_bytes("PONG\r\n").await;
         client
     }
 
@@ -71,6 +71,7 @@ impl TestServer {
     pub(super) async fn until(&self, what: &str, holds: impl Fn(&ServerCtx) -> bool) {
         let waited = timeout(DEADLINE, async {
             while !holds(&self.ctx) {
+                // tidy: allow sleep: polls, with a deadline
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
@@ -100,7 +101,7 @@ impl Client {
 
     /// Reads exactly this.
     #[track_caller]
-    pub(super) fn expect(&mut self, text: &str) -> impl Future<Output = ()> {
+    pub(super) fn expect_bytes(&mut self, text: &str) -> impl Future<Output = ()> {
         let at = std::panic::Location::caller();
         let text = text.to_owned();
         async move {
@@ -168,7 +169,7 @@ impl Client {
 
     /// Sends, and reads all there is until the connection ends.
     #[track_caller]
-    pub(super) fn ends_with(&mut self, sent: &str, text: &str) -> impl Future<Output = ()> {
+    pub(super) fn expect_end_after(&mut self, sent: &str, text: &str) -> impl Future<Output = ()> {
         let at = std::panic::Location::caller();
         let (sent, text) = (sent.to_owned(), text.to_owned());
         async move {

@@ -1,3 +1,5 @@
+//! What INFO says, and when.
+
 use std::sync::Arc;
 
 use serde_json::json;
@@ -35,7 +37,7 @@ async fn first_ping_after_connect_brings_the_account() {
     let server = TestServer::start("").await;
     let mut client = server.dial().await;
     client.send("CONNECT {\"verbose\":false,\"protocol\":1}\r\nPING\r\n").await;
-    client.expect("PONG\r\n").await;
+    client.expect_bytes("PONG\r\n").await;
     let info = client.info().await;
     assert_eq!(info["connect_info"], true);
     assert_eq!(info["remote_account"], "$G");
@@ -44,7 +46,7 @@ async fn first_ping_after_connect_brings_the_account() {
     // A client that does not understand it gets none.
     let mut old = server.dial().await;
     old.send("CONNECT {\"verbose\":false}\r\nPING\r\nPING\r\n").await;
-    old.expect("PONG\r\nPONG\r\n").await;
+    old.expect_bytes("PONG\r\nPONG\r\n").await;
 }
 
 #[tokio::test]

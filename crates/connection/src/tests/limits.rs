@@ -1,3 +1,5 @@
+//! Each limit: below, at and beyond it.
+
 use wire::CloseReason;
 
 use super::harness::{Client, TestServer};
@@ -7,8 +9,8 @@ async fn max_payload() {
     let server = TestServer::start("max_payload: 10").await;
     let mut client = server.connect("\"headers\":true").await;
     client.send("SUB a 1\r\nPUB a 10\r\n0123456789\r\n").await;
-    client.expect("MSG a 1 10\r\n0123456789\r\n").await;
-    client.ends_with("PUB a 11\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
+    client.expect_bytes("MSG a 1 10\r\n0123456789\r\n").await;
+    client.expect_end_after("PUB a 11\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
     server.until("closed", |ctx| ctx.connections.total_closed() == 1).await;
     let closed = &server.ctx.connections.closed()[0];
     assert_eq!(closed.reason, Some(CloseReason::MaxPayloadExceeded));
@@ -20,8 +22,8 @@ async fn headers_count_as_payload() {
     let server = TestServer::start("max_payload: 12").await;
     let mut client = server.connect("\"headers\":true").await;
     client.send("SUB a 1\r\nHPUB a 12 12\r\nNATS/1.0\r\n\r\n\r\n").await;
-    client.expect("HMSG a 1 12 12\r\nNATS/1.0\r\n\r\n\r\n").await;
-    client.ends_with("HPUB a 12 13\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
+    client.expect_bytes("HMSG a 1 12 12\r\nNATS/1.0\r\n\r\n\r\n").await;
+    client.expect_end_after("HPUB a 12 13\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
 }
 
 #[tokio::test]
@@ -33,10 +35,10 @@ async fn max_control_line() {
     client.send(&format!("SUB {} 1\r\n", subject(58))).await;
     client.expect_nothing().await;
     let text = "-ERR 'maximum control line exceeded'\r\n";
-    client.ends_with(&format!("SUB {} 1\r\n", subject(59)), text).await;
+    client.expect_end_after(&format!("SUB {} 1\r\n", subject(59)), text).await;
     // Also before the line is complete.
     let mut client = server.dial().await;
-    client.ends_with(&format!("PUB {}", subject(61)), text).await;
+    client.expect_end_after(&format!("PUB {}", subject(61)), text).await;
     server.until("closed", |ctx| ctx.connections.total_closed() == 2).await;
     let closed = server.ctx.connections.closed();
     assert!(closed.iter().all(|c| c.reason == Some(CloseReason::MaxControlLineExceeded)));
@@ -68,12 +70,12 @@ async fn max_subscriptions() {
     let server = TestServer::start("max_subscriptions: 2").await;
     let mut client = server.connect("").await;
     client.send("SUB a 1\r\nSUB b 2\r\nSUB c 3\r\n").await;
-    client.expect("-ERR 'maximum subscriptions exceeded'\r\n").await;
+    client.expect_bytes("-ERR 'maximum subscriptions exceeded'\r\n").await;
     client.send("UNSUB 1\r\nSUB c 3\r\nPUB c 0\r\n\r\n").await;
-    client.expect("MSG c 3 0\r\n\r\n").await;
+    client.expect_bytes("MSG c 3 0\r\n\r\n").await;
     // One that ended by itself makes room, too.
     client.send("UNSUB 3 2\r\nPUB c 0\r\n\r\nSUB d 4\r\nPUB d 0\r\n\r\n").await;
-    client.expect("MSG c 3 0\r\n\r\nMSG d 4 0\r\n\r\n").await;
+    client.expect_bytes("MSG c 3 0\r\n\r\nMSG d 4 0\r\n\r\n").await;
 }
 
 #[tokio::test]
@@ -82,7 +84,9 @@ async fn max_sub_tokens() {
     let mut client = server.connect("").await;
     client.send("SUB a.b 1\r\nSUB a.b.c 2\r\n").await;
     client
-        .expect("-ERR 'Permissions Violation for Subscription to \"a.b.c\", too many tokens'\r\n")
+        .expect_bytes(
+            "-ERR 'Permissions Violation for Subscription to \"a.b.c\", too many tokens'\r\n",
+        )
         .await;
 }
 
@@ -98,15 +102,15 @@ async fn limits_of_an_account() {
     let mut client = server.connect(login).await;
     assert_eq!(client.info().await["max_payload"], 5);
     client.send("SUB a 1\r\nSUB b 2\r\n").await;
-    client.expect("-ERR 'maximum subscriptions exceeded'\r\n").await;
+    client.expect_bytes("-ERR 'maximum subscriptions exceeded'\r\n").await;
     let mut second = server.dial().await;
     second
-        .ends_with(
+        .expect_end_after(
             "CONNECT {\"user\":\"a\",\"pass\":\"a\"}\r\n",
             "-ERR 'maximum account active connections exceeded'\r\n",
         )
         .await;
-    client.ends_with("PUB a 6\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
+    client.expect_end_after("PUB a 6\r\n", "-ERR 'Maximum Payload Violation'\r\n").await;
     server.until("room", |ctx| ctx.connections.is_empty()).await;
     server.connect(login).await;
 }

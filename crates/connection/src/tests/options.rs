@@ -1,3 +1,5 @@
+//! What CONNECT says.
+
 use crate::connect::{ConnectOptions, redacted};
 
 #[test]

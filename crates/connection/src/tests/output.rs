@@ -25,7 +25,7 @@ async fn slow_by_pending_bytes() {
     let server = server(ClientOptions { max_pending: 4 * MIB, ..Default::default() }).await;
     let mut slow = server.connect("").await;
     slow.send("SUB a 1\r\nPING\r\n").await;
-    slow.expect("PONG\r\n").await;
+    slow.expect_bytes("PONG\r\n").await;
     let mut sender = server.connect("").await;
     // Socket buffers take some megabytes before the outbox fills.
     for _ in 0..256 {
@@ -50,7 +50,7 @@ async fn slow_by_write_deadline() {
     let server = server(options).await;
     let mut slow = server.connect("").await;
     slow.send("SUB a 1\r\nPING\r\n").await;
-    slow.expect("PONG\r\n").await;
+    slow.expect_bytes("PONG\r\n").await;
     let mut sender = server.connect("").await;
     for _ in 0..32 {
         sender.send(&message(MIB)).await;
@@ -66,7 +66,7 @@ async fn a_full_socket_goes_on_when_it_is_read() {
     let server = server(ClientOptions::default()).await;
     let mut slow = server.connect("").await;
     slow.send("SUB a 1\r\nPING\r\n").await;
-    slow.expect("PONG\r\n").await;
+    slow.expect_bytes("PONG\r\n").await;
     let mut sender = server.connect("").await;
     let count = 24;
     for _ in 0..count {
@@ -87,7 +87,7 @@ async fn what_was_queued_leaves_before_the_connection() {
     let server = server(ClientOptions::default()).await;
     let mut client = server.connect("").await;
     client.send("SUB a 1\r\nPING\r\n").await;
-    client.expect("PONG\r\n").await;
+    client.expect_bytes("PONG\r\n").await;
     let mut sender = server.connect("").await;
     let count = 16;
     for _ in 0..count {

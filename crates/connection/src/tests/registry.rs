@@ -1,3 +1,5 @@
+//! Connections as monitoring sees them.
+
 use std::time::Duration;
 
 use wire::CloseReason;
@@ -16,7 +18,7 @@ async fn a_connection_as_monitoring_sees_it() {
             "SUB a 10\r\nSUB b.* workers 9\r\nUNSUB 9 5\r\nPUB a 3\r\nabc\r\nPUB b.x 4\r\nabcd\r\n",
         )
         .await;
-    client.expect("MSG a 10 3\r\nabc\r\nMSG b.x 9 4\r\nabcd\r\n").await;
+    client.expect_bytes("MSG a 10 3\r\nabc\r\nMSG b.x 9 4\r\nabcd\r\n").await;
     client.expect_nothing().await;
     let conn = server.last();
     let info = conn.snapshot(&server.ctx, WithSubs::List);
@@ -49,7 +51,7 @@ async fn closed_connections_are_remembered_up_to_a_bound() {
     for _ in 0..3 {
         let mut client = server.connect("\"token\":\"x\",\"auth_token\":\"t\"").await;
         client.send("SUB a 1\r\nPING\r\n").await;
-        client.expect("PONG\r\n").await;
+        client.expect_bytes("PONG\r\n").await;
         let closed = server.ctx.connections.total_closed();
         drop(client);
         server.until("closed", |ctx| ctx.connections.total_closed() == closed + 1).await;

@@ -1,3 +1,5 @@
+//! Pings and their answers.
+
 use std::time::{Duration, Instant};
 
 use wire::CloseReason;
@@ -27,10 +29,10 @@ async fn silent_clients_are_pinged_and_then_stale() {
 
 #[tokio::test]
 async fn answering_clients_live_and_are_measured() {
-    let server = pinging(Duration::from_millis(20), 1).await;
+    let server = pinging(Duration::from_millis(20), 100).await;
     let mut client = server.connect("").await;
     for _ in 0..5 {
-        client.expect("PING\r\n").await;
+        client.expect_bytes("PING\r\n").await;
         client.send("PONG\r\n").await;
     }
     let conn = server.last();
