@@ -350,6 +350,7 @@ pub fn unsupported_feature(config: &StreamConfig) -> Option<&'static str> {
         (config.allow_atomic, "allow_atomic"),
         (config.allow_batched, "allow_batched"),
         (config.allow_msg_schedules, "allow_msg_schedules"),
+        (config.subject_delete_marker_ttl_ns > 0, "subject_delete_marker_ttl"),
     ]
     .into_iter()
     .find_map(|(asked, field)| asked.then_some(field))
