@@ -27,12 +27,36 @@ pub(crate) fn decode<T: DeserializeOwned + Default>(
         Ok(value) => return Ok(value),
         Err(error) => error,
     };
+    // Anything but a refused value is not made better by another look.
+    if !error.is_data() {
+        return Err(errors::INVALID_JSON.with(text(&error)));
+    }
+    let Ok(mut value) = serde_json::from_slice::<Value>(body) else {
+        return Err(errors::INVALID_JSON.with(text(&error)));
+    };
+    drop_nulls(&mut value);
+    let error = match T::deserialize(&value) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
     if unknown == UnknownFields::Ignored
-        && let Some(value) = without_unknown(body)
+        && let Some(value) = without_unknown(value)
     {
         return Ok(value);
     }
     Err(errors::INVALID_JSON.with(text(&error)))
+}
+
+/// Takes out fields that are null: they say nothing, as in Go. The parser has limited the depth.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            map.retain(|_, value| !value.is_null());
+            map.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 /// As [`decode`], where a body that is no object or array counts as none.
@@ -54,8 +78,7 @@ pub(crate) fn is_empty(body: &[u8]) -> bool {
     matches!(serde_json::from_slice(body), Ok(Value::Object(map)) if map.is_empty())
 }
 
-fn without_unknown<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
-    let mut value: Value = serde_json::from_slice(body).ok()?;
+fn without_unknown<T: DeserializeOwned>(mut value: Value) -> Option<T> {
     for _ in 0..MAX_DROPPED {
         match T::deserialize(&value) {
             Ok(done) => return Some(done),
