@@ -10,6 +10,7 @@ mod limits;
 mod options;
 mod output;
 mod reference;
+mod refused;
 mod registry;
 mod subscriptions;
 mod timers;
