@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use std::path::Path;
+
+use env::{Crash, SimDisk};
 use js_account::{ServerLimits, ServerUsage, StreamReservation};
 use store::{
     ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MemStore, MsgRef,
@@ -20,6 +23,7 @@ use crate::{
     StreamEnv, StreamParts, SyncPolicy,
 };
 
+const ACCOUNT_DIR: &str = "/js/A";
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SEC: u64 = 1_000 * MS;
 /// 2026-01-02T03:04:05Z
@@ -198,7 +202,8 @@ pub(crate) struct World {
     pub(crate) fail: Arc<AtomicBool>,
     pub(crate) server: Arc<ServerUsage>,
     saved: Saved,
-    _reservation: StreamReservation,
+    disk: Option<SimDisk>,
+    reservation: StreamReservation,
 }
 
 pub(crate) fn config(subjects: &[&str]) -> StreamConfig {
@@ -286,9 +291,58 @@ impl World {
         let mut fx = Effects::new();
         let stream = Stream::new(&ctx, parts, &mut fx).unwrap();
         let mut world =
-            World { stream, subs, fx, mono: SEC, fail, server, saved, _reservation: reservation };
+            World { stream, subs, fx, mono: SEC, fail, server, saved, disk: None, reservation };
         world.fx.clear();
         world
+    }
+
+    /// A stream in files on a simulated disk.
+    pub(crate) fn on_disk(mut config: StreamConfig) -> Self {
+        config.storage = types::Storage::File;
+        let mut world = World::new(config);
+        let disk = SimDisk::new();
+        let created = world.stream.created();
+        let options = store::FileStoreOptions::default();
+        let store = store::FileStore::create(
+            Arc::new(disk.clone()),
+            Path::new(ACCOUNT_DIR),
+            created,
+            world.stream.config(),
+            options,
+        );
+        let config = world.stream.config().clone();
+        let parts = world.parts(config, created, Box::new(store.unwrap()));
+        let mut fx = Effects::new();
+        world.stream = Stream::new(&world.ctx(), parts, &mut fx).unwrap();
+        world.disk = Some(disk);
+        world
+    }
+
+    fn parts(
+        &self,
+        config: StreamConfig,
+        created: Timestamp,
+        store: Box<dyn StreamStore>,
+    ) -> StreamParts {
+        let quota = self.reservation.quota();
+        StreamParts { account: "A".into(), config, created, store, quota, env: env() }
+    }
+
+    /// The process or the machine dies, and the stream is opened again from its files.
+    pub(crate) fn crash(&mut self, crash: Crash) {
+        let disk = self.disk.clone().expect("a stream on disk");
+        disk.crash(crash);
+        let shared: Arc<dyn env::Disk> = Arc::new(disk);
+        let options = store::FileStoreOptions::default();
+        let dir = Path::new(ACCOUNT_DIR);
+        let opened = store::open_stream(&shared, dir, "S".into(), options).opening;
+        let store::Opening::Ready { created, config, store } = opened else {
+            panic!("the stream does not open");
+        };
+        let parts = self.parts(*config, created, store);
+        self.fx.clear();
+        let mut fx = Effects::new();
+        self.stream = Stream::recover(&self.ctx(), parts, &mut fx).unwrap();
     }
 
     /// A crash and restart: what was stored of messages and consumers is all there is.
@@ -325,7 +379,7 @@ impl World {
             config,
             created: self.stream.created(),
             store: Box::new(store),
-            quota: self._reservation.quota(),
+            quota: self.reservation.quota(),
             env: env(),
         };
         self.fx.clear();

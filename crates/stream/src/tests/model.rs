@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use env::Crash;
 use types::{AckPolicy, Retention};
 
 use super::harness::{MS, SEC, World, acks_to, config, pull};
@@ -27,6 +28,9 @@ struct Believed {
 
 struct Run {
     w: World,
+    on_disk: bool,
+    /// Everything ever published.
+    all: BTreeMap<u64, String>,
     rng: Rng,
     /// Messages held, with their subjects.
     held: BTreeMap<u64, String>,
@@ -39,11 +43,13 @@ fn wants(filter: &[&str], subject: &str) -> bool {
 }
 
 impl Run {
-    fn new(seed: u64, retention: Retention) -> Self {
+    fn new(seed: u64, retention: Retention, on_disk: bool) -> Self {
         let mut stream = config(&["a.>"]);
         stream.retention = retention;
         let mut run = Run {
-            w: World::new(stream),
+            w: if on_disk { World::on_disk(stream) } else { World::new(stream) },
+            on_disk,
+            all: BTreeMap::new(),
             rng: Rng::new(seed),
             held: BTreeMap::new(),
             last: 0,
@@ -78,6 +84,7 @@ impl Run {
             self.w.publish(subject, "x");
             self.last += 1;
             self.held.insert(self.last, subject.to_owned());
+            self.all.insert(self.last, subject.to_owned());
         }
         self.deliveries();
     }
@@ -196,7 +203,15 @@ impl Run {
 
     /// A crash: progress that was not stored is redone, but no confirmed ack is.
     fn restart(&mut self) {
-        self.w.restart(u64::MAX);
+        if !self.on_disk {
+            self.w.restart(u64::MAX);
+        } else if self.rng.below(2) == 0 {
+            self.w.crash(Crash::KeepAll);
+        } else {
+            let seed = self.rng.next();
+            self.w.crash(Crash::Torn(seed));
+            self.after_power_cut();
+        }
         for (name, believed) in &mut self.consumers {
             let state = self.w.stream.consumer(name).state();
             believed.cursor = state.delivered.stream;
@@ -219,6 +234,39 @@ impl Run {
             for (seq, ack) in &mut believed.pending {
                 let dseq = self.w.stream.consumer(name).pending.get(*seq).unwrap().dseq;
                 *ack = format!("$JS.ACK.S.{name}.1.{seq}.{dseq}.0.0");
+            }
+        }
+    }
+
+    /// A power cut may undo acks and what followed from them, but no message that somebody
+    /// still has to acknowledge.
+    fn after_power_cut(&mut self) {
+        let mut held = BTreeMap::new();
+        for (seq, subject) in &self.all {
+            if self.w.stream.store.get(*seq).unwrap().is_some() {
+                held.insert(*seq, subject.clone());
+            }
+        }
+        for seq in self.held.keys() {
+            assert!(held.contains_key(seq), "{seq} is lost");
+        }
+        if self.w.stream.config().retention == Retention::Limits {
+            assert_eq!(held, self.held, "what was removed stays so");
+        }
+        self.held = held;
+        for (name, believed) in &mut self.consumers {
+            let consumer = self.w.stream.consumer(name);
+            let settled =
+                |seq: &u64| *seq < consumer.next_seq && consumer.pending.get(*seq).is_none();
+            let undone: Vec<u64> =
+                believed.confirmed.iter().copied().filter(|seq| !settled(seq)).collect();
+            for seq in &undone {
+                believed.confirmed.remove(seq);
+            }
+            for (seq, subject) in &self.held {
+                if wants(&believed.filter, subject) && settled(seq) {
+                    assert!(believed.confirmed.contains(seq), "{name}: {seq} is skipped");
+                }
             }
         }
     }
@@ -246,7 +294,7 @@ impl Run {
             believed.floor = floor;
         }
         assert_eq!(
-            self.w.server.used(types::Storage::Memory),
+            self.w.server.used(self.w.stream.config().storage),
             self.w.stream.state().bytes,
             "what is charged is what is held"
         );
@@ -283,8 +331,8 @@ impl Run {
     }
 }
 
-fn run(seed: u64, retention: Retention) {
-    let mut run = Run::new(seed, retention);
+fn run(seed: u64, retention: Retention, on_disk: bool) {
+    let mut run = Run::new(seed, retention, on_disk);
     for _ in 0..400 {
         match run.rng.below(20) {
             0..=5 => run.publish(),
@@ -310,13 +358,27 @@ fn run(seed: u64, retention: Retention) {
 #[test]
 fn limits_streams() {
     for seed in 0..60 {
-        run(seed, Retention::Limits);
+        run(seed, Retention::Limits, false);
     }
 }
 
 #[test]
 fn interest_streams() {
     for seed in 100..160 {
-        run(seed, Retention::Interest);
+        run(seed, Retention::Interest, false);
+    }
+}
+
+#[test]
+fn limits_streams_on_disk() {
+    for seed in 200..230 {
+        run(seed, Retention::Limits, true);
+    }
+}
+
+#[test]
+fn interest_streams_on_disk() {
+    for seed in 300..330 {
+        run(seed, Retention::Interest, true);
     }
 }
