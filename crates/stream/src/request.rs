@@ -1,8 +1,10 @@
-//! Requests that the reference reads leniently: unknown JSON fields are passed over.
+//! Requests that the reference reads leniently: unknown JSON fields are passed over, and so are
+//! those that are null.
 
 use serde::de::DeserializeOwned;
 
-/// Reads JSON; where it fails for fields that nobody knows, reads it again without them.
+/// Reads JSON; where it fails, reads it again without the fields that nobody knows or that say
+/// nothing.
 ///
 /// Requests are rare next to messages, and the second reading only happens to odd ones.
 pub(crate) fn lenient<T: DeserializeOwned>(
@@ -14,7 +16,7 @@ pub(crate) fn lenient<T: DeserializeOwned>(
             return Err(error);
         };
         let before = map.len();
-        map.retain(|key, _| known.contains(&key.as_str()));
+        map.retain(|key, value| known.contains(&key.as_str()) && !value.is_null());
         if map.len() == before {
             return Err(error);
         }
