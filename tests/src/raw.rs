@@ -108,8 +108,11 @@ impl Raw {
 
     /// A request with one reply: headers and payload.
     pub fn request(&mut self, subject: &str, payload: &str) -> (String, String) {
+        // Several clients may ask at once: each reply must find its own.
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
+        let inbox = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.send(format!(
-            "SUB _R.1 1\r\nPUB {subject} _R.1 {}\r\n{payload}\r\nUNSUB 1 1\r\n",
+            "SUB _R.{inbox} 1\r\nPUB {subject} _R.{inbox} {}\r\n{payload}\r\nUNSUB 1 1\r\n",
             payload.len()
         ));
         self.message()
