@@ -159,6 +159,7 @@ impl FileStore {
         self.last_ns = last_ns;
         self.journal = Journal { last_seq, last_ns, ..Journal::default() };
         self.untraced.clear();
+        self.forget_lost()?;
         self.to_compact.clear();
         self.to_repair.clear();
         self.dir_dirty = false;

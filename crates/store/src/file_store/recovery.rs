@@ -69,7 +69,6 @@ impl FileStore {
             Some(index) if exact && !self.config.allow_msg_ttl => self.adopt(&index)?,
             prior => self.rebuild(&numbers, prior)?,
         }
-        self.lost.msgs.retain(|&seq| seq >= self.first_seq);
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
         Ok(())
@@ -289,7 +288,8 @@ impl FileStore {
             self.msgs += block.msgs;
             self.bytes += block.bytes;
         }
-        if let Some(tomb) = highest_tomb.filter(|tomb| tomb.0 > last.0) {
+        // That of the last message also has its time, which an erased record has not.
+        if let Some(tomb) = highest_tomb.filter(|tomb| tomb.0 >= last.0) {
             last = tomb;
         }
         (self.last_seq, self.last_ns) = last;

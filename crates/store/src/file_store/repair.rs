@@ -126,6 +126,17 @@ impl FileStore {
         meta::replace_file(&*self.disk, &self.dir.join(LOST), &json, Sync::Now)
     }
 
+    /// After everything was purged there is nothing to miss.
+    pub(super) fn forget_lost(&mut self) -> Result<(), StoreError> {
+        self.lost = types::LostStreamData::default();
+        match self.disk.unlink(&self.dir.join(LOST)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_error("removing the report of losses", error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Reads the report of earlier starts.
     pub(super) fn read_lost(&mut self) {
         let report = self.disk.read(&self.dir.join(LOST)).unwrap_or_default();

@@ -1,13 +1,18 @@
 //! Tests that every store passes, and what they share.
 
 mod conformance;
+mod consumers;
+mod damage;
+mod faults;
+mod fixtures;
 mod model;
 mod random;
+mod reference;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use env::SimDisk;
+use env::{Disk, EntryKind, OpenMode, SimDisk};
 use types::{Storage, StreamConfig, Timestamp};
 
 use crate::*;
@@ -28,7 +33,7 @@ impl World {
         }
     }
 
-    pub(crate) fn dyn_disk(&self) -> Arc<dyn env::Disk> {
+    pub(crate) fn dyn_disk(&self) -> Arc<dyn Disk> {
         Arc::new(self.disk.clone())
     }
 
@@ -38,12 +43,53 @@ impl World {
 
     /// Opens the only stream.
     pub(crate) fn open(&self) -> Box<dyn StreamStore> {
-        let mut opened = open_account(&self.dyn_disk(), &self.account, self.options).unwrap();
-        assert_eq!(opened.len(), 1);
-        match opened.remove(0).opening {
+        match self.try_open() {
             Opening::Ready { store, .. } => store,
             Opening::Offline { reason, .. } => panic!("offline: {reason}"),
         }
+    }
+
+    pub(crate) fn try_open(&self) -> Opening {
+        let mut opened = open_account(&self.dyn_disk(), &self.account, self.options).unwrap();
+        assert_eq!(opened.len(), 1);
+        opened.remove(0).opening
+    }
+
+    /// The reason why the only stream is offline.
+    pub(crate) fn refusal(&self) -> String {
+        match self.try_open() {
+            Opening::Ready { .. } => panic!("the stream opened"),
+            Opening::Offline { reason, .. } => reason,
+        }
+    }
+
+    /// Changes a file of the stream's directory behind the store's back, durably.
+    pub(crate) fn edit(&self, name: &str, change: impl FnOnce(&mut Vec<u8>)) {
+        let path = self.account.join("streams/S").join(name);
+        let mut bytes = self.disk.read(&path).unwrap();
+        change(&mut bytes);
+        let file = self.disk.open(&path, OpenMode::Truncate).unwrap();
+        file.write_all_at(&bytes, 0).unwrap();
+        file.sync_data().unwrap();
+    }
+
+    /// All files below the account with their bytes.
+    pub(crate) fn snapshot(&self) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = std::collections::BTreeMap::new();
+        let mut dirs = vec![self.account.clone()];
+        while let Some(dir) = dirs.pop() {
+            for entry in self.disk.list(&dir).unwrap() {
+                let path = dir.join(&entry.name);
+                match entry.kind {
+                    EntryKind::Dir => dirs.push(path),
+                    _ => {
+                        let bytes = self.disk.read(&path).unwrap();
+                        files.insert(path, bytes);
+                    }
+                }
+            }
+        }
+        files
     }
 
     pub(crate) fn msgs_file(&self, name: &str) -> PathBuf {
@@ -53,7 +99,7 @@ impl World {
     /// Names in the blocks' directory.
     pub(crate) fn msgs_files(&self) -> Vec<String> {
         let dir = self.account.join("streams/S/msgs");
-        let entries = env::Disk::list(&self.disk, &dir).unwrap();
+        let entries = self.disk.list(&dir).unwrap();
         entries.into_iter().map(|entry| entry.name.into_string().unwrap()).collect()
     }
 }

@@ -1,0 +1,150 @@
+//! Consumers' configuration and progress on disk.
+
+use env::{Crash, Disk, OpenMode};
+use types::{AckPolicy, ConsumerConfig, SequencePair, Timestamp};
+
+use super::{World, at, config, put};
+use crate::*;
+
+fn meta(name: &str) -> ConsumerMeta {
+    ConsumerMeta {
+        name: name.to_owned(),
+        created: at(3),
+        config: ConsumerConfig {
+            durable_name: name.to_owned(),
+            name: name.to_owned(),
+            ack_policy: AckPolicy::Explicit,
+            ..ConsumerConfig::default()
+        },
+    }
+}
+
+fn state() -> ConsumerState {
+    let pending = |stream_seq, consumer_seq, seconds| PendingAck {
+        stream_seq,
+        consumer_seq,
+        delivered: at(seconds),
+    };
+    ConsumerState {
+        delivered: SequencePair { consumer: 9, stream: 12 },
+        ack_floor: SequencePair { consumer: 3, stream: 4 },
+        pending: vec![pending(5, 4, 100), pending(11, 8, 7), pending(12, 9, 101)],
+        redelivered: vec![(5, 2), (11, 1)],
+    }
+}
+
+/// A stream of 12 messages with consumer `c` that stored `state`.
+fn world_with(state: &ConsumerState) -> World {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    for number in 1..=12 {
+        put(&mut store, "a", "x", number);
+    }
+    store.flush(Durability::Synced).unwrap();
+    let mut consumer = store.create_consumer(&meta("c")).unwrap();
+    consumer.save(state, Durability::Synced).unwrap();
+    world
+}
+
+fn reopen(world: &World) -> (Box<dyn StreamStore>, Vec<RecoveredConsumer>) {
+    let mut store = world.open();
+    let consumers = store.take_recovered_consumers();
+    (store, consumers)
+}
+
+#[test]
+fn progress_survives_a_power_cut() {
+    let world = world_with(&state());
+    world.disk.crash(Crash::DropUnsynced);
+    let (_store, consumers) = reopen(&world);
+    assert_eq!(consumers.len(), 1);
+    assert_eq!(consumers[0].meta, meta("c"));
+    assert_eq!(consumers[0].state, Some(state()));
+}
+
+#[test]
+fn changes_and_deletes_are_durable() {
+    let world = world_with(&state());
+    let (mut store, mut consumers) = reopen(&world);
+    let mut changed = meta("c");
+    changed.config.description = "changed".to_owned();
+    consumers[0].store.update_config(&changed).unwrap();
+    store.create_consumer(&meta("d")).unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    let (_store, mut consumers) = reopen(&world);
+    let names: Vec<&str> = consumers.iter().map(|c| &*c.meta.name).collect();
+    assert_eq!(names, ["c", "d"]);
+    assert_eq!(consumers[0].meta, changed);
+    assert_eq!(consumers[1].state, None, "nothing was stored for it");
+    consumers[0].store.delete().unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(reopen(&world).1.len(), 1);
+}
+
+#[test]
+fn an_empty_state_file_is_no_state() {
+    let world = world_with(&state());
+    world.edit("obs/c/o.dat", Vec::clear);
+    assert_eq!(reopen(&world).1[0].state, None);
+}
+
+#[test]
+fn a_damaged_state_is_kept_aside() {
+    let world = world_with(&state());
+    world.edit("obs/c/o.dat", |bytes| bytes.truncate(9));
+    assert_eq!(reopen(&world).1[0].state, None);
+    let aside = world.account.join("streams/S/obs/c/o.dat.bad");
+    assert_eq!(world.disk.read(&aside).unwrap().len(), 9);
+}
+
+#[test]
+fn a_consumer_knows_how_far_the_stream_had_come() {
+    let ahead = ConsumerState { delivered: SequencePair { consumer: 9, stream: 40 }, ..state() };
+    let world = world_with(&ahead);
+    let (mut store, _) = reopen(&world);
+    assert_eq!(store.totals().last_seq, 40);
+    assert_eq!(store.totals().msgs, 12);
+    assert_eq!(put(&mut *store, "a", "x", 50), 41, "what it was given is not given out again");
+}
+
+#[test]
+fn an_unknown_key_takes_the_stream_offline() {
+    let world = world_with(&state());
+    world.edit("obs/c/meta.inf", |bytes| {
+        let at = bytes.len() - 1;
+        bytes.splice(at.., *b",\"from_the_future\":1}");
+    });
+    assert!(world.refusal().contains("from_the_future"));
+}
+
+#[test]
+fn memory_consumers_leave_nothing_on_disk() {
+    let world = world_with(&state());
+    let mut store = world.open();
+    let mut in_memory = meta("m");
+    in_memory.config.mem_storage = true;
+    let mut consumer = store.create_consumer(&in_memory).unwrap();
+    consumer.save(&state(), Durability::Synced).unwrap();
+    assert_eq!(world.disk.info(&world.account.join("streams/S/obs/m")).unwrap(), None);
+}
+
+#[test]
+fn a_consumer_without_configuration_is_left_alone() {
+    let world = world_with(&state());
+    let dir = world.account.join("streams/S/obs/torso");
+    world.disk.create_dir_all(&dir).unwrap();
+    world.disk.open(&dir.join("o.dat"), OpenMode::Create).unwrap();
+    assert_eq!(reopen(&world).1.len(), 1);
+    assert!(world.disk.info(&dir.join("o.dat")).unwrap().is_some());
+}
+
+#[test]
+fn zero_times_are_kept() {
+    let mut consumer = meta("z");
+    consumer.created = Timestamp::ZERO;
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    store.create_consumer(&consumer).unwrap();
+    let (_store, consumers) = reopen(&world);
+    assert!(consumers[0].meta.created.is_zero());
+}

@@ -1,0 +1,304 @@
+//! Damage costs what is damaged: it is reported, kept aside, and everything else is served.
+
+use std::collections::BTreeMap;
+
+use env::{Crash, Disk};
+use types::StreamConfig;
+
+use super::{World, at, config, msg, payload_of, put, seqs};
+use crate::*;
+
+const COUNT: u64 = 60;
+
+/// Several blocks of numbered messages on three subjects; stopped cleanly.
+fn filled(config: &StreamConfig) -> World {
+    let world = World::new(600);
+    let mut store = world.create(config);
+    for number in 1..=COUNT {
+        put(&mut store, &format!("s.{}", number % 3), &format!("payload {number}"), number as i64);
+        store.flush(Durability::Synced).unwrap();
+    }
+    store.stop().unwrap();
+    world
+}
+
+fn blocks(world: &World) -> Vec<u64> {
+    let mut numbers: Vec<u64> = world
+        .msgs_files()
+        .iter()
+        .filter_map(|name| name.strip_suffix(".blk")?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+fn drop_index(world: &World) {
+    world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+    world.disk.sync_dir(&world.account.join("streams/S/msgs")).unwrap();
+}
+
+/// Offset of a payload in a block file.
+fn find(world: &World, block: u64, payload: &str) -> Option<usize> {
+    let bytes = world.disk.read(&world.msgs_file(&format!("{block}.blk"))).unwrap();
+    bytes.windows(payload.len()).position(|window| window == payload.as_bytes())
+}
+
+fn block_of(world: &World, payload: &str) -> (u64, usize) {
+    blocks(world).into_iter().find_map(|block| Some((block, find(world, block, payload)?))).unwrap()
+}
+
+fn assert_all_but(store: &mut dyn StreamStore, missing: &[u64]) {
+    let want: Vec<u64> = (1..=COUNT).filter(|seq| !missing.contains(seq)).collect();
+    assert_eq!(seqs(store), want);
+    for seq in want {
+        assert_eq!(payload_of(store, seq), Some(format!("payload {seq}")));
+    }
+    assert_eq!(store.totals().msgs, COUNT - missing.len() as u64);
+    assert_eq!(store.totals().last_seq, COUNT);
+    let mut subjects = BTreeMap::new();
+    store.subject_totals(&Filter::all(), &mut |subject, count| {
+        subjects.insert(subject.to_vec(), count);
+    });
+    assert_eq!(subjects.values().sum::<u64>(), COUNT - missing.len() as u64);
+}
+
+#[test]
+fn one_bad_bit_costs_one_message_without_an_index() {
+    // In the middle of a block, at the start of one, and in the very last record.
+    for seq in [1, 5, 30, COUNT] {
+        let world = filled(&config());
+        drop_index(&world);
+        let payload = format!("payload {seq}");
+        let (block, offset) = block_of(&world, &payload);
+        let original = world.disk.read(&world.msgs_file(&format!("{block}.blk"))).unwrap();
+        world.disk.flip_bit(&world.msgs_file(&format!("{block}.blk")), offset, 3);
+        let mut store = world.open();
+        assert_all_but(&mut *store, &[seq]);
+        assert_eq!(store.lost().unwrap().msgs, [seq]);
+        assert!(store.lost().unwrap().bytes > 0);
+        let kept = world.disk.read(&world.msgs_file(&format!("{block}.blk.bad-1"))).unwrap();
+        assert_eq!(kept.len(), original.len());
+        assert_eq!(kept.iter().zip(&original).filter(|(a, b)| a != b).count(), 1);
+        store.stop().unwrap();
+        // The loss is remembered, and not found a second time.
+        let mut store = world.open();
+        assert_all_but(&mut *store, &[seq]);
+        assert_eq!(store.lost().unwrap().msgs, [seq]);
+        assert!(!world.msgs_files().contains(&format!("{block}.blk.bad-2")));
+        assert_eq!(put(&mut *store, "n", "x", 99), COUNT + 1);
+    }
+}
+
+#[test]
+fn one_bad_bit_costs_one_message_with_an_exact_index() {
+    let world = filled(&config());
+    let (block, offset) = block_of(&world, "payload 17");
+    world.disk.flip_bit(&world.msgs_file(&format!("{block}.blk")), offset, 0);
+    let mut store = world.open();
+    assert_eq!(store.totals().msgs, COUNT, "nothing was read yet");
+    assert_eq!(payload_of(&mut *store, 17), None);
+    assert_eq!(store.lost().unwrap().msgs, [17]);
+    store.flush(Durability::Synced).unwrap();
+    assert_all_but(&mut *store, &[17]);
+    let mut count = 0;
+    store.subject_totals(&Filter::any_of(["s.2"]), &mut |_, total| count = total);
+    assert_eq!(count, COUNT / 3 - 1, "subjects were counted again");
+    drop(store);
+    drop_index(&world);
+    assert_all_but(&mut *world.open(), &[17]);
+}
+
+#[test]
+fn every_byte_of_a_record_matters() {
+    let pristine = filled(&config());
+    let (block, offset) = block_of(&pristine, "payload 20");
+    let start = offset - 22 - 3;
+    let len = 30 + 3 + "payload 20".len();
+    for at in start..start + len {
+        for bit in [0, 7] {
+            let world = filled(&config());
+            drop_index(&world);
+            world.disk.flip_bit(&world.msgs_file(&format!("{block}.blk")), at, bit);
+            let mut store = world.open();
+            let what = format!("byte {} bit {bit}", at - start);
+            let held = seqs(&mut *store);
+            // Whatever is hit, every other message is there.
+            let others: Vec<u64> = held.iter().copied().filter(|&seq| seq != 20).collect();
+            assert_eq!(others, (1..=COUNT).filter(|&seq| seq != 20).collect::<Vec<_>>(), "{what}");
+            if held.contains(&20) {
+                panic!("{what}: damage was not noticed: {:?}", store.get(20));
+            }
+            assert_eq!(store.lost().map(|lost| lost.msgs), Some(vec![20]), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_torn_last_record_is_no_loss() {
+    for cut in [1, 8, 20, 30] {
+        let world = World::new(0);
+        let mut store = world.create(&config());
+        put(&mut store, "a", "first", 1);
+        store.flush(Durability::Synced).unwrap();
+        put(&mut store, "a", "second", 2);
+        store.flush(Durability::Written).unwrap();
+        drop(store);
+        world.edit("msgs/1.blk", |bytes| bytes.truncate(bytes.len() - cut));
+        let mut store = world.open();
+        assert_eq!(seqs(&mut *store), [1]);
+        assert_eq!(store.lost(), None);
+        assert_eq!(put(&mut *store, "a", "again", 3), 2);
+        store.flush(Durability::Synced).unwrap();
+        world.disk.crash(Crash::DropUnsynced);
+        assert_eq!(payload_of(&mut *world.open(), 2).as_deref(), Some("again"));
+    }
+}
+
+#[test]
+fn a_tail_of_zeros_is_a_torn_tail() {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    put(&mut store, "a", "first", 1);
+    store.flush(Durability::Synced).unwrap();
+    drop(store);
+    world.edit("msgs/1.blk", |bytes| bytes.resize(bytes.len() + 4_096, 0));
+    let mut store = world.open();
+    assert_eq!(seqs(&mut *store), [1]);
+    assert_eq!(store.lost(), None);
+    assert_eq!(put(&mut *store, "a", "second", 2), 2);
+    assert!(world.msgs_files().iter().all(|name| !name.contains("bad")));
+}
+
+#[test]
+fn a_stale_index_keeps_sequences_from_being_used_again() {
+    let world = filled(&config());
+    let last = *blocks(&world).last().unwrap();
+    let name = format!("msgs/{last}.blk");
+    world.edit(&name, |bytes| bytes.truncate(bytes.len() - 1));
+    let mut store = world.open();
+    assert_eq!(store.totals().last_seq, COUNT);
+    assert_eq!(store.lost().unwrap().msgs, [COUNT]);
+    assert_all_but(&mut *store, &[COUNT]);
+    assert_eq!(put(&mut *store, "a", "x", 99), COUNT + 1);
+}
+
+#[test]
+fn a_missing_block_is_reported() {
+    let world = filled(&config());
+    let all = blocks(&world);
+    let middle = all[all.len() / 2];
+    world.disk.unlink(&world.msgs_file(&format!("{middle}.blk"))).unwrap();
+    let mut store = world.open();
+    let lost = store.lost().unwrap().msgs;
+    assert!(lost.len() > 5, "{lost:?}");
+    assert_all_but(&mut *store, &lost);
+}
+
+#[test]
+fn a_missing_first_block_is_reported_where_no_limit_took_it() {
+    let world = filled(&config());
+    let first = blocks(&world)[0];
+    world.disk.unlink(&world.msgs_file(&format!("{first}.blk"))).unwrap();
+    let lost = world.open().lost().unwrap().msgs;
+    assert_eq!(lost[0], 1);
+    // With a limit it may have gone by that.
+    let world = filled(&StreamConfig { max_msgs: 1_000, ..config() });
+    world.disk.unlink(&world.msgs_file(&format!("{first}.blk"))).unwrap();
+    assert_eq!(world.open().lost(), None);
+}
+
+#[test]
+fn deletes_and_purges_are_not_taken_for_losses() {
+    let world = filled(&config());
+    let mut store = world.open();
+    for seq in [3, 30, 31, 59] {
+        assert!(store.remove(seq, Erase::Keep, &mut |_| {}).unwrap());
+    }
+    let purge = Purge { filter: Filter::any_of(["s.1"]), below_seq: 40, keep: 0 };
+    store.purge(&purge, &mut |_| {}).unwrap();
+    store.purge(&Purge { below_seq: 20, ..Purge::default() }, &mut |_| {}).unwrap();
+    let held = seqs(&mut *store);
+    store.flush(Durability::Synced).unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    let mut store = world.open();
+    assert_eq!(seqs(&mut *store), held);
+    assert_eq!(store.lost(), None);
+}
+
+#[test]
+fn several_bad_blocks_at_once() {
+    let world = filled(&config());
+    drop_index(&world);
+    for seq in [2, 21, 22, 47] {
+        let (block, offset) = block_of(&world, &format!("payload {seq}"));
+        world.disk.flip_bit(&world.msgs_file(&format!("{block}.blk")), offset + 2, 1);
+    }
+    let mut store = world.open();
+    assert_all_but(&mut *store, &[2, 21, 22, 47]);
+    assert_eq!(store.lost().unwrap().msgs, [2, 21, 22, 47]);
+}
+
+#[test]
+fn a_wrong_checksum_of_the_configuration_touches_nothing() {
+    let world = filled(&config());
+    world.edit("meta.sum", |bytes| bytes[0] ^= 1);
+    let before = world.snapshot();
+    assert!(world.refusal().contains("checksum"));
+    assert_eq!(world.snapshot(), before);
+}
+
+#[test]
+fn streams_that_cannot_be_read_yet_are_left_untouched() {
+    for (name, content, reason) in [
+        ("msgs/1.key", &[7; 72][..], "encrypted"),
+        ("meta.key", &[7; 72][..], "encrypted"),
+        ("msgs/1.blk", b"cmp\x01\x05not really s2", "compressed"),
+    ] {
+        let world = filled(&config());
+        drop_index(&world);
+        let path = world.account.join("streams/S").join(name);
+        let file = world.disk.open(&path, env::OpenMode::Truncate).unwrap();
+        file.write_all_at(content, 0).unwrap();
+        let before = world.snapshot();
+        assert!(world.refusal().contains(reason), "{name}");
+        assert_eq!(world.snapshot(), before, "{name}");
+    }
+}
+
+#[test]
+fn an_unreadable_block_takes_the_stream_offline_and_deletes_nothing() {
+    let world = filled(&config());
+    drop_index(&world);
+    let before = world.snapshot();
+    world.disk.inject(env::Fault {
+        op: env::DiskOp::Read,
+        after: 5,
+        kind: std::io::ErrorKind::Other,
+        once: false,
+    });
+    world.refusal();
+    world.disk.clear_faults();
+    assert_eq!(world.snapshot(), before);
+    assert_all_but(&mut *world.open(), &[]);
+}
+
+#[test]
+fn an_erased_message_is_gone_from_the_disk() {
+    let world = filled(&config());
+    let mut store = world.open();
+    store.remove(25, Erase::Overwrite, &mut |_| {}).unwrap();
+    store.append(msg("a", "secret", 70), &mut |_| {}).unwrap();
+    store.remove(COUNT + 1, Erase::Overwrite, &mut |_| {}).unwrap();
+    store.flush(Durability::Synced).unwrap();
+    drop(store);
+    for bytes in world.snapshot().values() {
+        for payload in ["payload 25", "secret"] {
+            let found = bytes.windows(payload.len()).any(|window| window == payload.as_bytes());
+            assert!(!found, "{payload} is still there");
+        }
+    }
+    let mut store = world.open();
+    assert_eq!(store.get(25).unwrap(), None);
+    assert_eq!(store.totals().last_seq, COUNT + 1);
+    assert_eq!(store.totals().first_ts, at(1));
+}

@@ -1,0 +1,254 @@
+//! A full disk, and a broken one.
+
+use std::io::ErrorKind;
+
+use env::{Crash, Disk, DiskOp, Fault};
+use types::StreamConfig;
+
+use super::{World, config, msg, payload_of, put, seqs};
+use crate::*;
+
+fn fail(world: &World, op: DiskOp, after: u64) {
+    world.disk.inject(Fault { op, after, kind: ErrorKind::Other, once: false });
+}
+
+fn fill_disk(world: &World, room: u64) {
+    world.disk.set_capacity(Some(world.disk.used() + room));
+}
+
+/// Appends and expects the flush to find no room; everything must be as before.
+fn no_room(store: &mut dyn StreamStore, world: &World, steps: impl FnOnce(&mut dyn StreamStore)) {
+    let before = (store.totals(), seqs(store));
+    steps(store);
+    match store.flush(Durability::Synced) {
+        Err(StoreError::NoSpace) => {}
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((store.totals(), seqs(store)), before);
+    world.disk.set_capacity(None);
+}
+
+#[test]
+fn a_full_disk_undoes_the_batch_and_nothing_else() {
+    for room in [0, 1, 40, 90] {
+        for block_bytes in [0, 150] {
+            let world = World::new(block_bytes);
+            let mut store = world.create(&config());
+            for number in 1..=5 {
+                put(&mut store, &format!("s.{}", number % 2), "payload", number);
+            }
+            store.flush(Durability::Synced).unwrap();
+            fill_disk(&world, room);
+            no_room(&mut store, &world, |store| {
+                for number in 6..=12 {
+                    put(store, &format!("s.{}", number % 3), "more payload", number);
+                }
+            });
+            assert_eq!(store.last_seq_of(b"s.0"), 4);
+            assert_eq!(store.last_seq_of(b"s.2"), 0);
+            assert_eq!(put(&mut store, "s.9", "later", 20), 6);
+            store.flush(Durability::Synced).unwrap();
+            world.disk.crash(Crash::DropUnsynced);
+            let mut store = world.open();
+            assert_eq!(seqs(&mut *store), [1, 2, 3, 4, 5, 6], "{room} {block_bytes}");
+            assert_eq!(payload_of(&mut *store, 6).as_deref(), Some("later"));
+            assert_eq!(store.lost(), None);
+        }
+    }
+}
+
+#[test]
+fn a_value_survives_the_update_that_found_no_room() {
+    for limits in [
+        StreamConfig { max_msgs_per_subject: 1, ..config() },
+        StreamConfig { max_msgs: 1, ..config() },
+    ] {
+        for block_bytes in [0, 60] {
+            let world = World::new(block_bytes);
+            let mut store = world.create(&limits);
+            put(&mut store, "key", "old value", 1);
+            store.flush(Durability::Synced).unwrap();
+            fill_disk(&world, 10);
+            no_room(&mut store, &world, |store| {
+                put(store, "key", "new value", 2);
+                put(store, "key", "newer value", 3);
+            });
+            assert_eq!(payload_of(&mut store, 1).as_deref(), Some("old value"));
+            assert_eq!(store.last_seq_of(b"key"), 1);
+            store.flush(Durability::Synced).unwrap();
+            world.disk.crash(Crash::DropUnsynced);
+            let mut store = world.open();
+            assert_eq!(payload_of(&mut *store, 1).as_deref(), Some("old value"));
+            assert_eq!(put(&mut *store, "key", "at last", 4), 2);
+            assert_eq!(seqs(&mut *store), [2]);
+        }
+    }
+}
+
+#[test]
+fn a_removal_stays_when_its_tombstone_found_no_room_and_is_tried_again() {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    for number in 1..=3 {
+        put(&mut store, "a", "x", number);
+    }
+    store.flush(Durability::Synced).unwrap();
+    fill_disk(&world, 5);
+    assert!(store.remove(2, Erase::Keep, &mut |_| {}).unwrap());
+    put(&mut store, "a", "x", 4);
+    assert!(matches!(store.flush(Durability::Synced), Err(StoreError::NoSpace)));
+    assert_eq!(seqs(&mut store), [1, 3]);
+    assert_eq!(store.totals().last_seq, 3);
+    assert!(store.is_dirty());
+    world.disk.set_capacity(None);
+    store.flush(Durability::Synced).unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(seqs(&mut *world.open()), [1, 3]);
+}
+
+#[test]
+fn a_failed_write_or_sync_poisons() {
+    for op in [DiskOp::Write, DiskOp::Sync] {
+        let world = World::new(0);
+        let mut store = world.create(&config());
+        put(&mut store, "a", "safe", 1);
+        store.flush(Durability::Synced).unwrap();
+        put(&mut store, "a", "doubtful", 2);
+        fail(&world, op, 0);
+        assert!(matches!(store.flush(Durability::Synced), Err(StoreError::Io { .. })));
+        world.disk.clear_faults();
+        assert!(matches!(store.flush(Durability::Synced), Err(StoreError::Poisoned(_))));
+        let refused = store.append(msg("a", "x", 3), &mut |_| {});
+        assert!(matches!(refused, Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.remove(1, Erase::Keep, &mut |_| {}), Err(StoreError::Poisoned(_))));
+        assert!(matches!(store.stop(), Err(StoreError::Poisoned(_))));
+        assert_eq!(payload_of(&mut store, 1).as_deref(), Some("safe"), "reads go on");
+        drop(store);
+        world.disk.crash(Crash::DropUnsynced);
+        assert_eq!(payload_of(&mut *world.open(), 1).as_deref(), Some("safe"));
+    }
+}
+
+/// Fails every single change of a scenario in turn, crashes, and checks that what was acknowledged
+/// before is there.
+#[test]
+fn an_error_or_crash_at_any_change_loses_nothing_acknowledged() {
+    let limits = StreamConfig { max_msgs_per_subject: 2, ..config() };
+    let mut at = 0;
+    loop {
+        let world = World::new(300);
+        let mut store = world.create(&limits);
+        let start = world.disk.changes();
+        fail(&world, DiskOp::Any, at);
+        // Last acknowledged payload per subject.
+        let mut acked = std::collections::BTreeMap::new();
+        let mut purged = false;
+        for number in 0..24 {
+            let subject = format!("s.{}", number % 4);
+            let payload = format!("value {number}");
+            if store.append(msg(&subject, &payload, number), &mut |_| {}).is_err()
+                || store.flush(Durability::Synced).is_err()
+            {
+                break;
+            }
+            acked.insert(subject, payload);
+            if number == 15 {
+                let gone = Purge { filter: Filter::any_of(["s.1"]), ..Purge::default() };
+                purged = true;
+                if store.purge(&gone, &mut |_| {}).is_err()
+                    || store.flush(Durability::Synced).is_err()
+                {
+                    break;
+                }
+            }
+        }
+        let _ = store.stop();
+        let done = world.disk.changes() - start < at;
+        world.disk.crash(if at % 2 == 0 { Crash::DropUnsynced } else { Crash::Torn(at + 1) });
+        let mut store = world.open();
+        assert_eq!(store.lost(), None, "change {at}");
+        for (subject, payload) in &acked {
+            let filter = Filter::any_of([subject.as_str()]);
+            let mut held = Vec::new();
+            let mut from = 0;
+            while let Some(got) = store.next_match(&filter, from).unwrap() {
+                held.push(String::from_utf8(got.payload.to_vec()).unwrap());
+                from = got.seq + 1;
+            }
+            // An update that failed may have got through nevertheless.
+            assert!(
+                held.contains(payload) || (purged && subject == "s.1"),
+                "change {at}: {subject} lost {payload:?}, holds {held:?}"
+            );
+        }
+        if done {
+            assert!(at > 60, "only {at} changes were tried");
+            break;
+        }
+        at += 1;
+    }
+}
+
+#[test]
+fn purge_everything_survives_a_crash_at_any_change() {
+    let mut at = 0;
+    loop {
+        let world = World::new(200);
+        let mut store = world.create(&config());
+        for number in 1..=9 {
+            put(&mut store, "a", "payload", number);
+        }
+        store.flush(Durability::Synced).unwrap();
+        let start = world.disk.changes();
+        fail(&world, DiskOp::Any, at);
+        let purged = store.purge(&Purge::default(), &mut |_| {}).is_ok();
+        let done = world.disk.changes() - start < at;
+        world.disk.crash(if at % 2 == 0 { Crash::DropUnsynced } else { Crash::KeepAll });
+        let mut store = world.open();
+        let held = seqs(&mut *store);
+        assert!(held.is_empty() || (!purged && held.len() == 9), "change {at}: {held:?}");
+        assert_eq!(store.totals().last_seq, 9, "change {at}");
+        assert_eq!(store.lost(), None, "change {at}");
+        assert_eq!(put(&mut *store, "a", "x", 10), 10);
+        if done {
+            assert!(purged && at > 4);
+            break;
+        }
+        at += 1;
+    }
+}
+
+#[test]
+fn creating_a_stream_is_durable_or_not_there() {
+    let world = World::new(0);
+    let mut store = world.create(&StreamConfig { first_seq: 7, ..config() });
+    world.disk.crash(Crash::DropUnsynced);
+    assert!(store.flush(Durability::Synced).is_ok(), "nothing to write");
+    drop(store);
+    assert_eq!(world.open().totals().first_seq, 7);
+    let again = FileStore::create(
+        world.dyn_disk(),
+        &world.account,
+        super::at(0),
+        &config(),
+        FileStoreOptions::default(),
+    );
+    assert!(matches!(again, Err(StoreError::Damaged(_))), "its directory is taken");
+}
+
+#[test]
+fn deleting_a_stream_leaves_nothing() {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    put(&mut store, "a", "x", 1);
+    store.flush(Durability::Synced).unwrap();
+    store.delete().unwrap();
+    assert!(matches!(store.append(msg("a", "x", 1), &mut |_| {}), Err(StoreError::Poisoned(_))));
+    world.disk.crash(Crash::DropUnsynced);
+    assert!(open_account(&world.dyn_disk(), &world.account, world.options).unwrap().is_empty());
+    // Cut short, the rest goes at the next start.
+    let half = world.account.join("streams/.HALF/msgs");
+    world.disk.create_dir_all(&half).unwrap();
+    assert!(open_account(&world.dyn_disk(), &world.account, world.options).unwrap().is_empty());
+    assert_eq!(world.disk.info(&half).unwrap(), None);
+}
