@@ -91,6 +91,10 @@ impl Stream {
             return Err(errors::CONSUMER_WQ_CONSUMER_NOT_UNIQUE.err());
         }
         if !same {
+            let (was, floor) = match self.consumers.get(slot) {
+                Some(c) => (c.filter.store().clone(), c.ack_floor.stream),
+                None => (store::Filter::all(), 0),
+            };
             let bound = ctx.interest.has_interest(old.deliver_subject.as_bytes());
             check_update(&old, &new, bound)?;
             let burst = self.rate_burst();
@@ -98,7 +102,7 @@ impl Stream {
             let refiltered =
                 updated.unwrap_or(Ok(false)).map_err(|e| errors::CONSUMER_STORE_FAILED.with(e))?;
             if refiltered && self.config.retention == Retention::Interest {
-                self.drop_unneeded(ctx)?;
+                self.drop_unneeded_of(&was, floor, u64::MAX, ctx)?;
             }
         }
         self.with_consumer(slot, ctx, fx, |c, io| c.info(io))
@@ -226,7 +230,8 @@ impl Stream {
         drop(consumer.delete_stored());
         if self.config.retention == Retention::Interest {
             // What is left over for want of a readable message goes at the next recovery.
-            drop(self.drop_unneeded(ctx));
+            let (filter, floor) = (consumer.filter.store(), consumer.ack_floor.stream);
+            drop(self.drop_unneeded_of(filter, floor, u64::MAX, ctx));
         }
     }
 

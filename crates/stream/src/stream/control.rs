@@ -43,7 +43,7 @@ impl Stream {
             self.dedup.set_window(new.duplicate_window_ns);
         }
         if old.retention != new.retention {
-            self.drop_unneeded(ctx)?;
+            self.drop_unneeded_of(&Filter::all(), 0, u64::MAX, ctx)?;
         }
         self.needs_sync = true;
         self.tell(Action::Modify, fx);

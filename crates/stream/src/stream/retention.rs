@@ -44,9 +44,23 @@ impl Stream {
         drop(removed);
     }
 
-    /// Removes what lost its interest: after a consumer left or narrowed its filter, or at
-    /// recovery (`checkInterestState`, `cleanupNoInterestMessages`).
+    /// Removes what nobody needs any more, at recovery and when retention changes
+    /// (`checkInterestState`).
     pub(super) fn drop_unneeded(&mut self, ctx: &Ctx<'_>) -> Result<(), ApiError> {
+        // Above what was delivered every message still waits for the one it was stored for.
+        let to = self.consumers.iter().map(|c| c.delivered.stream).max().unwrap_or(0);
+        self.drop_unneeded_of(&store::Filter::all(), 0, to, ctx)
+    }
+
+    /// Removes what only `filter` above `from` was stored for, after its consumer left or
+    /// narrowed its filter (`cleanupNoInterestMessages`).
+    pub(super) fn drop_unneeded_of(
+        &mut self,
+        filter: &store::Filter,
+        from: u64,
+        to: u64,
+        ctx: &Ctx<'_>,
+    ) -> Result<(), ApiError> {
         match self.config.retention {
             Retention::Limits => return Ok(()),
             Retention::Interest if self.consumers.is_empty() => {
@@ -62,14 +76,13 @@ impl Stream {
             Retention::Interest | Retention::WorkQueue => {}
         }
         let work_queue = self.config.retention == Retention::WorkQueue;
-        let mut from = self.store.totals().first_seq;
-        let last = self.store.totals().last_seq;
-        while from <= last {
+        let totals = self.store.totals();
+        let mut from = from.max(totals.first_seq);
+        let to = to.min(totals.last_seq);
+        while from <= to {
             let Stream { store, consumers, .. } = self;
-            let found = store
-                .next_match(&store::Filter::all(), from)
-                .map_err(|error| store_failed(&error))?;
-            let Some(msg) = found else { break };
+            let found = store.next_match(filter, from).map_err(|error| store_failed(&error))?;
+            let Some(msg) = found.filter(|m| m.seq <= to) else { break };
             let (seq, subject) = (msg.seq, msg.subject);
             let wanted = consumers.iter().any(|c| c.needs(seq, subject));
             // A work queue also keeps what no consumer is there for yet.

@@ -318,6 +318,10 @@ impl World {
         world
     }
 
+    pub(crate) fn disk(&self) -> &SimDisk {
+        self.disk.as_ref().expect("a stream on disk")
+    }
+
     fn parts(
         &self,
         config: StreamConfig,
