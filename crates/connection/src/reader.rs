@@ -9,7 +9,7 @@ use account::Account;
 use routing::ClientSink;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use wire::{CloseReason, FlushOutcome, Outbox};
 
 use crate::buffer::ReadBuffer;
@@ -44,21 +44,23 @@ pub fn spawn_client(stream: TcpStream, ctx: Arc<ServerCtx>) {
     add(&ctx.stats.total_connections, 1);
     let options = ctx.options.load_full();
     let (read, write) = stream.into_split();
-    let socket = Socket::new(write);
+    let write = Arc::new(write);
+    let socket = Socket::new(&write);
     let sink = ClientSink::new(ctx.connections.next_id(), Outbox::new(options.max_pending));
     sink.outbox.attach(Box::new(SocketTransport(Arc::clone(&socket))));
     let global = Arc::clone(ctx.accounts.load().global());
     let conn = Conn::new(sink, peer, ctx.now_ns(), &global);
-    tokio::spawn(serve(ctx, conn, socket, read, global));
+    tokio::spawn(serve(ctx, conn, Halves { socket, read, write }, global));
 }
 
-async fn serve(
-    ctx: Arc<ServerCtx>,
-    conn: Arc<Conn>,
+/// The socket as the client's task holds it.
+struct Halves {
     socket: Arc<Socket>,
     read: OwnedReadHalf,
-    global: Arc<Account>,
-) {
+    write: Arc<OwnedWriteHalf>,
+}
+
+async fn serve(ctx: Arc<ServerCtx>, conn: Arc<Conn>, halves: Halves, global: Arc<Account>) {
     let mut session = Session::new(&ctx, &conn, &global);
     tracing::debug!("{} - Client connection created", session.label);
     session.send_info(InfoKind::Greeting);
@@ -66,7 +68,9 @@ async fn serve(
         conn.close(reason);
     }
     session.batch.finish();
-    let mut reader = Reader { session, socket, read, buffer: ReadBuffer::new(), blocked: None };
+    let Halves { socket, read, write } = halves;
+    let buffer = ReadBuffer::new();
+    let mut reader = Reader { session, socket, read, write, buffer, blocked: None };
     reader.run().await;
     reader.finish().await;
 }
@@ -75,6 +79,7 @@ struct Reader {
     session: Session,
     socket: Arc<Socket>,
     read: OwnedReadHalf,
+    write: Arc<OwnedWriteHalf>,
     buffer: ReadBuffer,
     blocked: Option<Blocked>,
 }
@@ -117,7 +122,7 @@ impl Session {
 
 impl Reader {
     async fn run(&mut self) {
-        let socket = Arc::clone(&self.socket);
+        let (socket, write) = (Arc::clone(&self.socket), Arc::clone(&self.write));
         let mut bell = pin!(socket.bell.notified());
         let mut armed_ns = self.session.next_due_ns();
         let mut timer = pin!(tokio::time::sleep_until(self.session.ctx.instant(armed_ns)));
@@ -134,7 +139,7 @@ impl Reader {
                 biased;
                 result = self.read.read(self.buffer.room()) => Event::Read(result),
                 () = &mut bell => Event::Bell,
-                _ = socket.write.writable(), if blocked => Event::Writable,
+                _ = write.writable(), if blocked => Event::Writable,
                 () = &mut timer => Event::Timer,
             };
             match event {
@@ -267,6 +272,7 @@ impl Reader {
         self.session.drop_subscriptions();
         self.session.membership = None;
         self.flush_rest().await;
+        self.socket.release();
         closed.traffic = conn.traffic();
         let (msgs, bytes) = (closed.traffic.out_msgs, closed.traffic.out_bytes);
         let keep = self.session.options.max_closed_clients;
@@ -315,7 +321,7 @@ impl Reader {
             match self.session.sink.outbox.resume() {
                 FlushOutcome::Clean | FlushOutcome::Closed | FlushOutcome::Detached => break,
                 FlushOutcome::Blocked => {
-                    let writable = self.socket.write.writable();
+                    let writable = self.write.writable();
                     if tokio::time::timeout_at(deadline, writable).await.is_err() {
                         return;
                     }

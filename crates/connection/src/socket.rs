@@ -3,12 +3,14 @@
 use std::io;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
 /// The writing side of a client's socket, and the bell that wakes the client's task.
 pub(crate) struct Socket {
-    pub(crate) write: OwnedWriteHalf,
+    // Only one thread flushes at a time, so nobody waits here.
+    write: Mutex<Option<Arc<OwnedWriteHalf>>>,
     pub(crate) bell: Notify,
 }
 
@@ -16,14 +18,23 @@ pub(crate) struct Socket {
 pub(crate) struct SocketTransport(pub(crate) Arc<Socket>);
 
 impl Socket {
-    pub(crate) fn new(write: OwnedWriteHalf) -> Arc<Self> {
-        Arc::new(Socket { write, bell: Notify::new() })
+    pub(crate) fn new(write: &Arc<OwnedWriteHalf>) -> Arc<Self> {
+        Arc::new(Socket { write: Mutex::new(Some(Arc::clone(write))), bell: Notify::new() })
+    }
+
+    /// Lets go of the socket, so that it closes with the client's task: others may keep the
+    /// client's outbox for long, such as in a cache of matches.
+    pub(crate) fn release(&self) {
+        self.write.lock().take();
     }
 }
 
 impl wire::Transport for SocketTransport {
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write.try_write(bytes)
+        match &*self.0.write.lock() {
+            Some(write) => write.try_write(bytes),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
     }
 
     fn wake(&self) {
