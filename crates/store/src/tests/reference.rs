@@ -102,7 +102,8 @@ fn fill(store: &mut dyn StreamStore) {
     let headers: &[u8] = b"NATS/1.0\r\nKind: test\r\n\r\n";
     store.append(NewMsg { headers, ..msg("h", "with headers", 301) }, &mut |_| {}).unwrap();
     for seq in [1, 2, 10, 150, 151, 299] {
-        assert!(store.remove(seq, Erase::Keep, &mut |_| {}).unwrap());
+        // Some are gone by a limit already.
+        store.remove(seq, Erase::Keep, &mut |_| {}).unwrap();
     }
     store.remove(200, Erase::Overwrite, &mut |_| {}).unwrap();
     let purge = Purge { filter: Filter::any_of(["s.3"]), below_seq: 100, keep: 0 };
@@ -131,10 +132,10 @@ fn fill(store: &mut dyn StreamStore) {
         delivered: types::Timestamp::from_unix_ns(env::Clock::wall_ns(&env::OsClock)),
     };
     let state = ConsumerState {
-        delivered: SequencePair { consumer: 20, stream: 60 },
-        ack_floor: SequencePair { consumer: 10, stream: 50 },
-        pending: vec![pending(51, 11), pending(60, 20)],
-        redelivered: vec![(51, 1)],
+        delivered: SequencePair { consumer: 20, stream: 210 },
+        ack_floor: SequencePair { consumer: 10, stream: 201 },
+        pending: vec![pending(202, 11), pending(210, 20)],
+        redelivered: vec![(202, 1)],
     };
     consumer.save(&state, Durability::Synced).unwrap();
 }
@@ -186,12 +187,12 @@ fn swap(binary: &str, config: &StreamConfig, options: FileStoreOptions, index: b
     compare(&server, &mut store);
     let consumer = server.request("$JS.API.CONSUMER.INFO.S.c", "");
     assert_eq!(consumer["delivered"]["consumer_seq"], 20, "{consumer}");
-    assert_eq!(consumer["ack_floor"]["stream_seq"], 50, "{consumer}");
+    assert_eq!(consumer["ack_floor"]["stream_seq"], 201, "{consumer}");
     assert_eq!(consumer["num_ack_pending"], 2, "{consumer}");
     drop(store);
     let ack = server.request("s.new", "from the reference");
     assert_eq!(ack["seq"], 302, "{ack}");
-    let gone = server.request("$JS.API.STREAM.MSG.DELETE.S", "{\"seq\":60}");
+    let gone = server.request("$JS.API.STREAM.MSG.DELETE.S", "{\"seq\":250}");
     assert_eq!(gone["success"], true, "{gone}");
     drop(server);
     let mut opened = super::fixtures::open_all(&account);
@@ -199,7 +200,7 @@ fn swap(binary: &str, config: &StreamConfig, options: FileStoreOptions, index: b
     assert_eq!(store.totals().last_seq, 302);
     assert_eq!(store.lost(), None);
     assert_eq!(store.get(302).unwrap().unwrap().payload, b"from the reference");
-    assert_eq!(store.get(60).unwrap(), None);
+    assert_eq!(store.get(250).unwrap(), None);
     let server = Server::start(binary, temp.path());
     compare(&server, &mut *store);
 }
