@@ -155,3 +155,8 @@ pub(crate) fn seqs(store: &mut dyn StreamStore) -> Vec<u64> {
     }
     seqs
 }
+
+/// A file of the fixtures that the reference wrote.
+pub(crate) fn fixture_path(name: &str) -> PathBuf {
+    fixtures::fixture(name)
+}

@@ -1,1 +1,6 @@
-//! Tests of the file store.
+//! Tests of the file formats, byte by byte.
+
+mod consumer_file;
+mod index_db;
+mod record;
+mod seq_set;
