@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use store::{NewMsg, Purge};
+use store::NewMsg;
 use types::{ApiError, Retention, Timestamp, errors};
 
 use super::{Stream, mark_ready};
@@ -319,13 +319,6 @@ impl Stream {
 
     /// Uses up a sequence without a message.
     fn skip_sequence(&mut self, ctx: &Ctx<'_>) -> Result<u64, Refusal> {
-        let totals = self.store.totals();
-        let seq = totals.last_seq + 1;
-        if totals.msgs == 0 {
-            let purge = Purge { below_seq: seq + 1, ..Purge::default() };
-            self.store.purge(&purge, &mut |_| {}).map_err(|e| store_failed(&e))?;
-            return Ok(seq);
-        }
         // The store has no way to leave out a sequence but to take a message and give it up.
         let new = NewMsg {
             subject: b"_",
