@@ -235,6 +235,10 @@ impl RouteBatch {
         if counted == Counted::Beyond {
             return false;
         }
+        if counted == Counted::Last {
+            // Before the client can see the message: it may use the sid anew at once.
+            sub.close();
+        }
         let delivered = match sink.push(&sub.sid, out.msg, out.shown) {
             wire::Pushed::First => {
                 self.dirty.push(Arc::clone(sink));
