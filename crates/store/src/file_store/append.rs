@@ -4,6 +4,7 @@ use types::Discard;
 
 use super::block::Block;
 use super::record::{self, Message};
+use super::subjects::SubjectInfo;
 use super::{Compaction, FileStore, IndexDue, Undo};
 use crate::api::{Erase, NewMsg, OnRemoved, Removed, StoreError};
 use crate::ttl;
@@ -71,8 +72,8 @@ impl FileStore {
             self.lifetimes.add(seq, ts_ns, msg.ttl_seconds);
         }
         self.ageing.appended(seq, ts_ns, msg.ttl_seconds);
-        if of_subject > self.limits.max_per_subject {
-            self.enforce_subject(msg.subject, removed)?;
+        if of_subject.total > self.limits.max_per_subject {
+            self.replace_oldest(msg.subject, of_subject, removed)?;
         }
         self.enforce(removed)?;
         Ok(seq)
@@ -308,6 +309,24 @@ impl FileStore {
         Ok(())
     }
 
+    /// Applies the per-subject limit after an append; in the usual case one message is too many,
+    /// and it is known which.
+    fn replace_oldest(
+        &mut self,
+        subject: &[u8],
+        info: SubjectInfo,
+        removed: OnRemoved<'_>,
+    ) -> Result<(), StoreError> {
+        if info.first.is_exact()
+            && info.total == self.limits.max_per_subject + 1
+            && let Some(at) = self.locate(info.first.seq())
+            && self.take(at, info.first.seq(), Trace::SubjectLimit, removed)?
+        {
+            return Ok(());
+        }
+        self.enforce_subject(subject, removed)
+    }
+
     pub(super) fn enforce_subject(
         &mut self,
         subject: &[u8],
@@ -327,8 +346,8 @@ impl FileStore {
     pub(super) fn enforce_all(&mut self, removed: OnRemoved<'_>) -> Result<(), StoreError> {
         if self.limits.max_per_subject != u64::MAX {
             let mut over = Vec::new();
-            self.subjects.tree().for_each(|literal, info| {
-                if info.total > self.limits.max_per_subject {
+            self.subjects.tree().for_each(|literal, entry| {
+                if entry.info.total > self.limits.max_per_subject {
                     over.push(literal.to_vec());
                 }
             });

@@ -4,7 +4,7 @@ use subject::Flow;
 
 use super::FileStore;
 use super::block::{Block, LoadReport};
-use super::subjects::SubjectInfo;
+use super::subjects::{Bound, SubjectInfo};
 use crate::api::{Filter, MsgRef, StoreError};
 use crate::filter_walk::{each_match, only_literal};
 use types::Timestamp;
@@ -178,6 +178,12 @@ impl FileStore {
         if info.first.is_exact() {
             return Ok(Some(info.first.seq()));
         }
+        if self.tracks_subjects() && !self.subjects.is_tracking() {
+            // Once after an opening by the index.
+            self.count_subjects()?;
+            let first = self.subjects.get(subject).map(|info| info.first);
+            return Ok(first.filter(|first| first.is_exact()).map(Bound::seq));
+        }
         let found =
             self.scan_up(info.first.seq(), info.last.seq(), u64::MAX, &|other| other == subject)?;
         if let Ok(seq) = found {
@@ -216,6 +222,9 @@ impl FileStore {
             if from <= info.first.seq() {
                 return self.first_of(literal);
             }
+            if let Some(seqs) = self.subjects.seqs(literal) {
+                return Ok(seqs.get(seqs.partition_point(|&seq| seq < from)).copied());
+            }
             if info.last.is_exact() && info.total == 1 {
                 return Ok(Some(info.last.seq()));
             }
@@ -238,7 +247,8 @@ impl FileStore {
     fn hint_up(&self, filter: &Filter, at: u64) -> Hint {
         let (mut exact, mut low, mut high) = (u64::MAX, u64::MAX, 0);
         let mut seen = 0;
-        each_match(self.subjects.tree(), filter, |_, info| {
+        each_match(self.subjects.tree(), filter, |_, entry| {
+            let info = entry.info;
             seen += 1;
             if info.last.seq() >= at {
                 high = high.max(info.last.seq());
@@ -278,6 +288,10 @@ impl FileStore {
             if up_to >= info.last.seq() {
                 return self.last_of(literal);
             }
+            if let Some(seqs) = self.subjects.seqs(literal) {
+                let after = seqs.partition_point(|&seq| seq <= up_to);
+                return Ok(after.checked_sub(1).and_then(|at| seqs.get(at)).copied());
+            }
             let found =
                 self.scan_down(up_to, info.first.seq(), u64::MAX, &|other| other == literal)?;
             return Ok(found.ok());
@@ -298,7 +312,8 @@ impl FileStore {
     fn hint_down(&self, filter: &Filter, at: u64) -> Hint {
         let (mut exact, mut low, mut high) = (0, u64::MAX, 0);
         let mut seen = 0;
-        each_match(self.subjects.tree(), filter, |_, info| {
+        each_match(self.subjects.tree(), filter, |_, entry| {
+            let info = entry.info;
             seen += 1;
             if info.first.seq() <= at {
                 low = low.min(info.first.seq());
@@ -327,7 +342,8 @@ impl FileStore {
         let mut open: hashbrown::HashSet<Vec<u8>, foldhash::fast::RandomState> =
             hashbrown::HashSet::default();
         let (mut high, mut low) = (0, u64::MAX);
-        each_match(self.subjects.tree(), filter, |literal, info: &SubjectInfo| {
+        each_match(self.subjects.tree(), filter, |literal, entry| {
+            let info = entry.info;
             if info.last.is_exact() && info.last.seq() <= up_to {
                 seqs.push(info.last.seq());
             } else if info.first.seq() <= up_to {
@@ -369,7 +385,8 @@ impl FileStore {
         }
         let (mut count, mut straddling) = (0, 0);
         let (mut low, mut high) = (u64::MAX, 0);
-        each_match(self.subjects.tree(), filter, |_, info| {
+        each_match(self.subjects.tree(), filter, |_, entry| {
+            let info = entry.info;
             if info.first.seq() >= from {
                 count += info.total;
             } else if info.last.seq() >= from {

@@ -307,7 +307,8 @@ impl FileStore {
             let at = self.block_for(seq).min(self.blocks.len() - 1);
             self.blocks.get(at).map_or(last_block, |block| block.index)
         };
-        tree.for_each(|literal, info| {
+        tree.for_each(|literal, entry| {
+            let info = entry.info;
             let (first, last) = (number(info.first.seq()), number(info.last.seq()));
             writer.subject(literal, info.total, first, last);
         });

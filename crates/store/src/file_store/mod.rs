@@ -277,6 +277,7 @@ impl FileStore {
             block.push_tombstone(last_seq, last_ns);
         }
         self.blocks.push_back(block);
+        self.subjects.reset(self.tracks_subjects());
         self.journal.last_seq = last_seq;
         self.journal.last_ns = last_ns;
         self.create_tail_file()?;
@@ -365,7 +366,9 @@ impl StreamStore for FileStore {
     }
 
     fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64)) {
-        each_match_ordered(self.subjects.tree(), filter, |literal, info| each(literal, info.total));
+        each_match_ordered(self.subjects.tree(), filter, |literal, entry| {
+            each(literal, entry.info.total);
+        });
     }
 
     fn seq_at_time(&mut self, ts: Timestamp) -> u64 {
@@ -460,6 +463,9 @@ impl StreamStore for FileStore {
         self.limits = Limits::of(config);
         self.block_size = block_size(config, self.options);
         self.ageing = timers::Ageing::default();
+        if !self.tracks_subjects() {
+            self.subjects.stop_tracking();
+        }
         self.enforce_all(removed)
     }
 

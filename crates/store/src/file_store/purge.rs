@@ -148,7 +148,7 @@ impl FileStore {
         }
         self.blocks.clear();
         self.blocks.push_back(fresh);
-        self.subjects.clear();
+        self.subjects.reset(self.tracks_subjects());
         self.lifetimes.clear();
         self.ageing = Default::default();
         self.msgs = 0;

@@ -272,6 +272,7 @@ impl FileStore {
 
     /// Builds the state from the records.
     fn rebuild(&mut self, numbers: &[u64], prior: Option<Index>) -> Result<(), StoreError> {
+        self.subjects.reset(self.tracks_subjects());
         let mut rebuild = Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() };
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;

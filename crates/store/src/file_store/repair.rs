@@ -146,9 +146,16 @@ impl FileStore {
         }
     }
 
+    /// Whether the stream needs to know the sequences of each subject: its limit takes the oldest
+    /// of a subject, and then the next oldest.
+    pub(super) fn tracks_subjects(&self) -> bool {
+        self.limits.max_per_subject != u64::MAX && self.limits.max_per_subject > 1
+    }
+
     /// Counts all subjects again from the messages.
-    fn count_subjects(&mut self) -> Result<(), StoreError> {
-        self.subjects.clear();
+    pub(super) fn count_subjects(&mut self) -> Result<(), StoreError> {
+        let tracking = self.tracks_subjects();
+        self.subjects.reset(tracking);
         let mut from = 0;
         while let Some((at, seq)) = self.next_live(from) {
             from = seq + 1;

@@ -96,31 +96,35 @@ impl SeqSet {
     /// The first sequence at or after `from` that is not in.
     pub(super) fn next_absent(&self, from: u64) -> u64 {
         let mut seq = from;
-        while self.len > 0 {
+        if self.len == 0 {
+            return seq;
+        }
+        loop {
             let (base, word, _) = place(seq);
-            let Some(node) = self.nodes.get(&base) else { break };
+            let Some(node) = self.nodes.get(&base) else { return seq };
             let free = !node[word] & (u64::MAX << (seq % 64));
             if free != 0 {
                 return (seq & !63) + u64::from(free.trailing_zeros());
             }
             seq = (seq & !63) + 64;
         }
-        seq
     }
 
     /// The last sequence at or below `up_to` that is not in; `None` below 0.
     pub(super) fn prev_absent(&self, up_to: u64) -> Option<u64> {
         let mut seq = up_to;
-        while self.len > 0 {
+        if self.len == 0 {
+            return Some(seq);
+        }
+        loop {
             let (base, word, _) = place(seq);
-            let Some(node) = self.nodes.get(&base) else { break };
+            let Some(node) = self.nodes.get(&base) else { return Some(seq) };
             let free = !node[word] & (u64::MAX >> (63 - seq % 64));
             if free != 0 {
                 return Some((seq & !63) + u64::from(63 - free.leading_zeros()));
             }
             seq = (seq & !63).checked_sub(1)?;
         }
-        Some(seq)
     }
 
     /// How many are in at or after `from`.

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) enum Postings {
     One(u64),
+    #[allow(clippy::box_collection, reason = "most subjects have one: two words, not four")]
     Many(Box<VecDeque<u64>>),
 }
 

@@ -21,6 +21,7 @@ struct Server {
 }
 
 impl Server {
+    #[allow(clippy::zombie_processes, reason = "waited for when dropped; a panic ends the test")]
     fn start(binary: &str, dir: &Path) -> Server {
         let log = dir.join("server.log");
         let child = Command::new(binary)
