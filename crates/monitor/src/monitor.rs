@@ -13,6 +13,7 @@ use config_validate::options::WriteTimeoutPolicy;
 use connection::{ServerCtx, SubInfo, WithSubs};
 use js_engine::{Engine, JsAccount};
 use parking_lot::Mutex;
+use types::api::StreamInfoRequest;
 use types::{ApiError, ConsumerInfo, EngineStats, Storage, StreamInfo, Timestamp};
 
 use crate::accountz::{
@@ -24,6 +25,7 @@ use crate::healthz::{self, Health, Healthz, HealthzOptions, StreamCondition, Str
 use crate::jsz::{AccountDetail, Jsz, JszOptions, StreamDetail};
 use crate::process::{self, ProcessUse};
 use crate::query::BadRequest;
+use crate::statsz::Statsz;
 use crate::subsz::{self, SublistStats, Subsz, SubszOptions};
 use crate::text;
 use crate::varz::{
@@ -170,11 +172,7 @@ impl Monitor {
             config_digest: options.config_digest.clone().unwrap_or_default(),
             tags: options.server_tags.clone(),
             metadata: options.server_metadata.clone(),
-            feature_flags: FEATURE_FLAGS
-                .iter()
-                .map(|&flag| (flag.to_owned(), false))
-                .chain(options.feature_flags.clone())
-                .collect(),
+            feature_flags: self.feature_flags(),
             system_account: accounts.system().map(|a| a.name().to_owned()).unwrap_or_default(),
             slow_consumer_stats: ByKind { clients: slow_consumers, ..ByKind::default() },
             stale_connection_stats: ByKind { clients: stale_connections, ..ByKind::default() },
@@ -343,6 +341,74 @@ impl Monitor {
             streams.extend(stream_health(&account, store_dir));
         }
         Health::JetStream { accounts, streams }
+    }
+
+    /// JetStream of one account. Waits for shards.
+    ///
+    /// # Errors
+    /// When the account does not exist or has no JetStream.
+    pub fn jsz_account(&self, options: JszOptions) -> Result<AccountDetail, BadRequest> {
+        let running = self.jetstream.load();
+        let Some(running) = &*running else {
+            return Err(BadRequest("jetstream not enabled".to_owned()));
+        };
+        let name = &options.account;
+        if self.ctx.accounts.load().get(name).is_none() {
+            return Err(BadRequest(format!("account {name:?} not found")));
+        }
+        let Some(account) = running.engine.account(name) else {
+            return Err(BadRequest(format!("account {name:?} not jetstream enabled")));
+        };
+        let streams = match options.streams {
+            true => stream_details(&account, &options, options.consumer),
+            false => Vec::new(),
+        };
+        Ok(account_detail(&account, streams))
+    }
+
+    /// What the server answers to a ping in the system account.
+    pub fn statsz(&self) -> Statsz {
+        let accounts = self.ctx.accounts.load();
+        let traffic = self.ctx.traffic();
+        let stats = &self.ctx.stats;
+        let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+        let by_kind =
+            |clients: u64| (clients > 0).then_some(ByKind { clients, ..ByKind::default() });
+        let slow_consumers = load(&stats.slow_consumers);
+        let stale_connections = load(&stats.stale_connections);
+        let mut jetstream = self.jetstream.load().as_ref().map(|_| self.jetstream_varz());
+        if let Some(config) = jetstream.as_mut().and_then(|js| js.config.as_mut()) {
+            config.store_dir.clear();
+        }
+        Statsz {
+            start: self.ctx.started(),
+            mem: process::memory_bytes(),
+            cores: process::cores(),
+            cpu: self.process.cpu_percent(),
+            connections: self.ctx.connections.len(),
+            total_connections: load(&stats.total_connections),
+            active_accounts: accounts.iter().filter(|a| a.connections() > 0).count(),
+            subscriptions: accounts.iter().map(|account| account.space().len() as u64).sum(),
+            sent: MsgBytes { msgs: traffic.out_msgs, bytes: traffic.out_bytes },
+            received: MsgBytes { msgs: traffic.in_msgs, bytes: traffic.in_bytes },
+            slow_consumers,
+            slow_consumer_stats: by_kind(slow_consumers),
+            stale_connections,
+            stale_connection_stats: by_kind(stale_connections),
+            stalled_clients: load(&stats.stalls),
+            active_servers: 1,
+            jetstream,
+            gomaxprocs: process::cores(),
+        }
+    }
+
+    /// Feature switches and their state.
+    pub fn feature_flags(&self) -> BTreeMap<String, bool> {
+        FEATURE_FLAGS
+            .iter()
+            .map(|&flag| (flag.to_owned(), false))
+            .chain(self.options.feature_flags.clone())
+            .collect()
     }
 
     /// `/accountz`.
@@ -578,7 +644,7 @@ fn describe(
     consumers: bool,
     fx: &mut stream::Effects,
 ) -> (StreamInfo, Vec<ConsumerInfo>) {
-    let info = stream.brief_info(ctx);
+    let info = stream.info(ctx, &StreamInfoRequest::default()).info;
     let consumers = if consumers { stream.all_consumers(ctx, fx) } else { Vec::new() };
     (info, consumers)
 }

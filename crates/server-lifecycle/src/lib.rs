@@ -30,6 +30,7 @@ mod os;
 mod server;
 pub mod signal;
 mod signals;
+mod system;
 
 #[cfg(test)]
 mod tests;

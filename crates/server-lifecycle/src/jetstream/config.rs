@@ -58,7 +58,7 @@ fn nanoseconds(duration: std::time::Duration) -> i64 {
 /// What the machine has; makes the store directory to be able to ask for free space.
 fn measure(dir: &Path) -> Machine {
     let info = rustix::system::sysinfo();
-    let memory = u64::from(info.totalram).saturating_mul(u64::from(info.mem_unit.max(1)));
+    let memory = info.totalram.saturating_mul(u64::from(info.mem_unit.max(1)));
     // If this fails, so does the check of the directory, with its own error.
     let _ = super::store_dir::create(dir);
     let disk = rustix::fs::statvfs(dir).ok();

@@ -123,8 +123,13 @@ fn thousands(number: u64) -> String {
 mod tests {
     #[test]
     fn numbers_are_grouped_by_three() {
-        let cases =
-            [(0, "0"), (999, "999"), (1000, "1,000"), (123_456, "123,456"), (1_234_567, "1,234,567")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (123_456, "123,456"),
+            (1_234_567, "1,234,567"),
+        ];
         for (number, text) in cases {
             assert_eq!(super::thousands(number), text);
         }
