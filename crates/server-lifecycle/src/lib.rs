@@ -28,6 +28,7 @@ mod listener;
 pub mod log;
 mod os;
 mod server;
+mod services;
 pub mod signal;
 mod signals;
 mod system;

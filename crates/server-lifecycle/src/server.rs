@@ -16,6 +16,7 @@ use crate::error::{ListenError, StartError};
 use crate::files::{self, PortsFile};
 use crate::jetstream::JetStream;
 use crate::listener::{self, join};
+use crate::services::Services;
 use crate::{identity, os, system};
 
 /// Longest that clients may take to leave at a shutdown.
@@ -47,6 +48,7 @@ struct Running {
     accepting: Option<JoinHandle<()>>,
     monitoring: Option<JoinHandle<()>>,
     jetstream: Option<JetStream>,
+    services: Services,
     ports_file: Option<PortsFile>,
 }
 
@@ -106,7 +108,7 @@ impl Server {
             running.jetstream = Some(started);
             update_info(&ctx, |info| info.jetstream = true);
         }
-        system::serve(&ctx, &options, &monitor, &ctx.accounts.load());
+        running.services = system::serve(&ctx, &options, &monitor, &ctx.accounts.load());
         let client_addr = start_clients(&ctx, &options, &mut running).await?;
         if let Some(dir) = &options.ports_file_dir {
             match PortsFile::write(dir, Some(client_addr), monitor_addr) {

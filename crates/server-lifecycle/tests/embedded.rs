@@ -48,6 +48,18 @@ fn a_stopped_server_frees_its_port_and_its_directory() {
 }
 
 #[test]
+fn nothing_of_a_stopped_server_stays_in_memory() {
+    let server = Embedded::temporary().unwrap();
+    let mut client = Client::connect(server.client_addr(), "{}");
+    client.request("$JS.API.STREAM.CREATE.S", r#"{"name":"S","subjects":["s"]}"#);
+    client.request("$SYS.REQ.USER.INFO", "");
+    let context = std::sync::Arc::downgrade(server.server().context());
+    let monitor = std::sync::Arc::downgrade(server.server().monitor());
+    server.shutdown();
+    assert!(context.upgrade().is_none() && monitor.upgrade().is_none());
+}
+
+#[test]
 fn dropping_a_server_within_a_runtime_stops_it() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let address = runtime.block_on(async {

@@ -7,8 +7,10 @@ use config_validate::Options;
 use connection::{ServerCtx, WithSubs};
 use js_api::{Api, ApiSettings, Clients, INFO_SUBJECT, SUBJECTS};
 use js_engine::Engine;
-use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace, Subscription, Target};
+use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace};
 use types::advisory::ClientInfo;
+
+use crate::services::Services;
 
 const PREFIX: &str = "$JS.API.";
 
@@ -20,7 +22,8 @@ pub(super) fn serve(
     accounts: &Accounts,
     options: &Options,
     ctx: &Arc<ServerCtx>,
-) {
+) -> Services {
+    let mut services = Services::default();
     let js = &options.jetstream;
     let defaults = ApiSettings::default();
     let settings = ApiSettings {
@@ -39,22 +42,15 @@ pub(super) fn serve(
         let subjects = if enabled { SUBJECTS } else { &[INFO_SUBJECT] };
         let service = api.service(account.name(), Arc::clone(&clients));
         for subject in subjects {
-            subscribe(account.space(), subject, Arc::clone(&service));
+            services.add(account.space(), subject, Arc::clone(&service));
         }
         if let Some(domain) = &js.domain {
             let prefix = format!("$JS.{domain}.API.");
             let service = Arc::new(DomainMapping { prefix_len: prefix.len() });
-            subscribe(account.space(), &format!("{prefix}>"), service);
+            services.add(account.space(), &format!("{prefix}>"), service);
         }
     }
-}
-
-pub(crate) fn subscribe(space: &SubjectSpace, subject: &str, service: Arc<dyn Service>) {
-    let subscription = Subscription::internal(subject.as_bytes(), Target::Service(service));
-    if space.subscribe(&subscription).is_err() {
-        // A domain is checked to be one token, and all else is constant.
-        tracing::error!("{subject:?} is not a subject");
-    }
+    services
 }
 
 /// Looks up clients for the advisories that name them.

@@ -23,6 +23,7 @@ use types::AccountLimits;
 
 pub use store_dir::StoreDirError;
 
+use crate::services::Services;
 use config::Resolved;
 use stores::DiskStores;
 
@@ -61,6 +62,7 @@ pub enum JetStreamError {
 pub(crate) struct JetStream {
     engine: Arc<Engine>,
     config: JetStreamConfig,
+    services: Services,
 }
 
 impl JetStream {
@@ -92,6 +94,8 @@ impl JetStream {
 
     /// Flushes and closes all streams; false if that took too long. Blocks.
     pub(crate) fn stop(self, within: Duration) -> bool {
+        // Nobody can ask any more.
+        drop(self.services);
         self.engine.stop(within)
     }
 }
@@ -125,8 +129,8 @@ fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStream
         engine.stop(Duration::from_secs(10));
         return Err(error);
     }
-    api::serve(&engine, &accounts, options, ctx);
-    Ok(JetStream { engine, config })
+    let services = api::serve(&engine, &accounts, options, ctx);
+    Ok(JetStream { engine, config, services })
 }
 
 fn size(bytes: i64) -> String {

@@ -47,6 +47,12 @@ impl DiskStores {
                 tracing::info!(
                     "  Restored {restored} messages for stream '{account} > {name}' in {took}"
                 );
+                let consumers = consumers_of(&self.dir.join(account).join("streams").join(&name));
+                if consumers > 0 {
+                    tracing::info!(
+                        "  Recovering {consumers} consumers for stream - '{account} > {name}'"
+                    );
+                }
                 if let Some(lost) = store.lost() {
                     tracing::warn!(
                         "  Stream '{account} > {name}' lost {} messages to damage",
@@ -104,6 +110,11 @@ impl Stores for DiskStores {
             }
         }
     }
+}
+
+/// How many consumers a stream's directory holds.
+fn consumers_of(stream: &Path) -> usize {
+    std::fs::read_dir(stream.join("obs")).map_or(0, |entries| entries.flatten().count())
 }
 
 /// A number with a comma between each three digits.

@@ -32,7 +32,7 @@ pub const FATAL: &str = "fatal";
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The log file cannot be opened.
-    #[error("error opening file: open {path}: {source}")]
+    #[error("error opening file: open {path}: {}", crate::os::error_text(.source))]
     Open {
         /// The file.
         path: PathBuf,

@@ -14,9 +14,10 @@ use account::Accounts;
 use config_validate::Options;
 use connection::ServerCtx;
 use monitor::Monitor;
-use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace, Subscription, Target};
+use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace};
 use tokio::runtime::Handle;
 
+use crate::services::Services;
 use requests::{ACCOUNT_KINDS, Asker, SERVER_KINDS};
 
 /// Requests answered at the same time; more are dropped.
@@ -29,7 +30,8 @@ pub(crate) fn serve(
     options: &Arc<Options>,
     monitor: &Arc<Monitor>,
     accounts: &Accounts,
-) {
+) -> Services {
+    let mut services = Services::default();
     let shared = Arc::new(Shared {
         ctx: Arc::clone(ctx),
         options: Arc::clone(options),
@@ -51,13 +53,10 @@ pub(crate) fn serve(
         let service: Arc<dyn Service> =
             Arc::new(SystemService { asker, shared: Arc::clone(&shared) });
         for subject in subjects {
-            let target = Target::Service(Arc::clone(&service));
-            let subscription = Subscription::internal(subject.as_bytes(), target);
-            if account.space().subscribe(&subscription).is_err() {
-                tracing::error!("{subject:?} is not a subject");
-            }
+            services.add(account.space(), &subject, Arc::clone(&service));
         }
     }
+    services
 }
 
 fn system_subjects(id: &str) -> Vec<String> {
