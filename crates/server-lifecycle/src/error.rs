@@ -35,6 +35,9 @@ pub enum StartError {
         /// What the system said.
         cause: ListenError,
     },
+    /// What clients are to be told as the address is none.
+    #[error("Error setting server INFO with ClientAdvertise value of {0}")]
+    Advertise(String),
     /// The operating system gives no thread, for the blocking API.
     #[error("Could not start a runtime: {0}")]
     Runtime(std::io::Error),

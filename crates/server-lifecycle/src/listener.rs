@@ -22,6 +22,25 @@ pub(crate) fn join(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
+/// Host and port of `host`, `host:port` or `[host]:port`; without a port, or with 0 or -1, it is
+/// `default` (`server/util.go` `parseHostPort`). `None` if there is no host or no such port.
+pub(crate) fn split(text: &str, default: u16) -> Option<(String, u16)> {
+    let text = text.trim();
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, rest)) => (host, rest.strip_prefix(':')),
+        None => match text.rsplit_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port.map(str::trim) {
+        None | Some("" | "0" | "-1") => default,
+        Some(port) => port.parse().ok()?,
+    };
+    let host = host.trim();
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
 /// Listens on a host name or address. On `0.0.0.0` IPv6 clients are welcome too, as with the
 /// reference, where the machine has IPv6.
 pub(crate) async fn listen(host: &str, port: u16) -> Result<TcpListener, ListenError> {

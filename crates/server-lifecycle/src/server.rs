@@ -315,7 +315,15 @@ async fn start_clients(
     let error = |cause| StartError::Listen { address: join(host, port), cause };
     let listener = listener::listen(host, port).await.map_err(error)?;
     let address = local_addr(&listener, host).map_err(error)?;
-    update_info(ctx, |info| info.port = address.port());
+    let (told_host, told_port) = match &options.client_advertise {
+        None => (options.host.clone(), address.port()),
+        Some(advertised) => listener::split(advertised, address.port())
+            .ok_or_else(|| StartError::Advertise(advertised.clone()))?,
+    };
+    update_info(ctx, |info| {
+        info.host = told_host;
+        info.port = told_port;
+    });
     running.accepting = Some(tokio::spawn(listener::accept_clients(listener, Arc::clone(ctx))));
     tracing::info!("Listening for client connections on {}", join(host, address.port()));
     Ok(address)

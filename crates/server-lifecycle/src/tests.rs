@@ -37,6 +37,19 @@ fn the_process_id_can_stand_in_a_file() {
     );
 }
 
+#[test]
+fn advertised_addresses_are_split_like_the_reference_does() {
+    use crate::listener::split;
+    let some = |host: &str, port| Some((host.to_owned(), port));
+    assert_eq!(split("me", 4222), some("me", 4222));
+    assert_eq!(split("me:5", 4222), some("me", 5));
+    assert_eq!(split("me:-1", 4222), some("me", 4222));
+    assert_eq!(split("[::1]:7", 4222), some("::1", 7));
+    assert_eq!(split("[::1]", 4222), some("::1", 4222));
+    assert_eq!(split("me:65536", 4222), None);
+    assert_eq!(split(":5", 4222), None);
+}
+
 mod store_dir {
     use super::{Path, fs};
     use crate::jetstream::store_dir::{StoreDirError, prepare, repair};

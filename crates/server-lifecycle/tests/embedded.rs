@@ -103,6 +103,20 @@ fn lame_duck_mode_tells_clients_and_ends_the_server() {
 }
 
 #[test]
+fn clients_are_told_the_advertised_address() {
+    let mut options = loopback();
+    options.client_advertise = Some("example.com:1234".to_owned());
+    let server = Embedded::start(options).unwrap();
+    let info = Client::connect(server.client_addr(), "{}").info;
+    assert_eq!(info["host"], "example.com");
+    assert_eq!(info["port"], 1234);
+    let mut options = loopback();
+    options.client_advertise = Some("example.com:x".to_owned());
+    let error = Embedded::start(options).err().unwrap();
+    assert!(matches!(error, StartError::Advertise(_)), "{error}");
+}
+
+#[test]
 fn a_taken_port_is_an_error_with_the_words_of_the_reference() {
     let first = Embedded::start(loopback()).unwrap();
     let mut options = loopback();
