@@ -82,9 +82,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         FileStore::create(Arc::clone(&disk), &account, Timestamp::ZERO, config, options)
     };
     println!("128-byte payloads, batches of {BATCH}");
-    for (name, subjects, per_subject) in
-        [("ONE", 1, -1), ("THOUSAND", 1_000, -1), ("MILLION", 1_000_000, -1), ("KV", 10_000, 1)]
-    {
+    for (name, subjects, per_subject) in [
+        ("ONE", 1, -1),
+        ("THOUSAND", 1_000, -1),
+        ("MILLION", 1_000_000, -1),
+        ("KV", 10_000, 1),
+        ("KV5", 10_000, 5),
+    ] {
         let config = config(name, per_subject);
         let mut mem = MemStore::new(&config);
         let times = fill(&mut mem, subjects, MESSAGES, Durability::Written);
@@ -109,6 +113,19 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "{:44} {:6.0} ns/msg over {count}",
             format!("read through, {name}"),
             start.elapsed().as_nanos() as f64 / count as f64
+        );
+        let (first, last) = (file.totals().first_seq, file.totals().last_seq);
+        let (gets, mut seed) = (2_000, 7_u64);
+        let start = Instant::now();
+        let mut held = 0;
+        for _ in 0..gets {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            held += u64::from(file.get(first + (seed >> 33) % (last - first + 1))?.is_some());
+        }
+        println!(
+            "{:44} {:6.0} ns/get, {held} held",
+            format!("read at random, {name}"),
+            start.elapsed().as_nanos() as f64 / gets as f64
         );
         file.stop()?;
     }

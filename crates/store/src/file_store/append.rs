@@ -120,6 +120,9 @@ impl FileStore {
         if let Some(sealed) = self.blocks.back_mut() {
             sealed.compact_below = compact_below(sealed);
             sealed.touch(self.tick);
+            if self.config.compression == types::Compression::S2 && sealed.raw_len > 0 {
+                self.to_pack.push(sealed.index);
+            }
         }
         self.blocks.push_back(block);
         self.index_due = self.index_due.max(IndexDue::IfCheap);

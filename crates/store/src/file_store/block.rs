@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use env::{Disk, DiskFile, OpenMode};
 
+use super::packed;
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
@@ -47,6 +48,8 @@ pub(super) struct Block {
     pub(super) unsynced: bool,
     /// The file is there.
     pub(super) created: bool,
+    /// The file is compressed; lengths and offsets are those of its content.
+    pub(super) packed: bool,
     /// Compact when the live bytes fall below this.
     pub(super) compact_below: u64,
     pub(super) hasher: Hasher,
@@ -115,6 +118,7 @@ impl Block {
             written: 0,
             unsynced: false,
             created: false,
+            packed: false,
             compact_below: 0,
             hasher: Hasher::of_block(stream, index),
             file: None,
@@ -381,8 +385,18 @@ impl Block {
         let base = self.cache.as_ref().map_or(self.written as usize, |cache| cache.base);
         let mut buf = spare;
         buf.clear();
-        buf.resize(base, 0);
-        if base > 0 {
+        if self.packed && base > 0 {
+            let file = disk
+                .read(&file_path(msgs_dir, self.index))
+                .map_err(|error| io_error("reading a block", error))?;
+            buf = packed::unpack(&file).ok_or_else(|| {
+                StoreError::Damaged(format!("block {} cannot be decompressed", self.index))
+            })?;
+            self.raw_len = buf.len() as u64;
+            self.written = self.raw_len;
+            self.compact_below = self.raw_len / 2;
+        } else if base > 0 {
+            buf.resize(base, 0);
             self.open_file(disk, msgs_dir)
                 .and_then(|file| file.read_exact_at(&mut buf, 0))
                 .map_err(|error| io_error("reading a block", error))?;
@@ -442,6 +456,16 @@ impl Block {
         record::push_erased(&mut bytes, &self.hasher, seq, &body);
         cache.buf.get_mut(at..at + len)?.copy_from_slice(&bytes);
         Some((u64::from(offset), bytes))
+    }
+
+    /// Puts bytes over what is in memory.
+    pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
+        if let Some(cache) = &mut self.cache
+            && let Some(at) = (offset as usize).checked_sub(cache.base)
+            && let Some(place) = cache.buf.get_mut(at..at + bytes.len())
+        {
+            place.copy_from_slice(bytes);
+        }
     }
 
     /// Replaces content and slots after the file was rewritten.

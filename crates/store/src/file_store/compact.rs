@@ -1,44 +1,63 @@
 //! Rewriting a sealed block without what is gone from it.
 
 use super::append::compact_below;
-use super::block;
 use super::record::{Kind, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
-use super::{FileStore, IndexDue};
+use super::{Compaction, FileStore, IndexDue};
+use super::{block, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
 use env::OpenMode;
+use types::Compression;
+
+/// How many blocks' worth of garbage is never worth a compaction.
+const SLACK_BLOCKS: u64 = 4;
+/// Compactions that one flush does at most, besides those that must be.
+const MOST_AT_ONCE: usize = 2;
 
 impl FileStore {
-    /// Does what is queued: all that must be, and one of the others.
+    /// Does what is queued: all that must be, and of the others, when a block was sealed, what it
+    /// takes to keep the files within bounds.
+    ///
+    /// A block that is half empty is often soon empty and goes as a whole, which costs nothing.
     pub(super) fn compact_blocks(&mut self) -> Result<(), StoreError> {
-        let mut optional = 1;
+        if self.to_compact.is_empty() {
+            return Ok(());
+        }
+        let (must, mut others): (Vec<Compaction>, Vec<Compaction>) =
+            std::mem::take(&mut self.to_compact).into_iter().partition(|wanted| wanted.must);
         let mut compacted = false;
-        let mut queue = std::mem::take(&mut self.to_compact).into_iter();
-        while let Some(wanted) = queue.next() {
-            let Ok(at) = self.blocks.binary_search_by_key(&wanted.block, |block| block.index)
-            else {
-                continue;
-            };
-            if !wanted.must {
-                if optional == 0 {
-                    self.to_compact.push(wanted);
-                    continue;
-                }
-                optional -= 1;
+        let mut must = must.into_iter();
+        while let Some(wanted) = must.next() {
+            if let Err(error) = self.compact_index(wanted.block) {
+                self.to_compact.push(wanted);
+                self.to_compact.extend(must);
+                self.to_compact.extend(others);
+                return Err(error);
             }
-            match self.compact(at) {
-                Ok(()) => compacted = true,
-                // It saves space; without space it waits.
-                Err(StoreError::NoSpace) if !wanted.must => {}
-                Err(error) => {
-                    self.to_compact.push(wanted);
-                    self.to_compact.extend(queue);
-                    return Err(error);
+            compacted = true;
+        }
+        if self.index_due > IndexDue::No {
+            let mut excess = self.excess();
+            let live = |wanted: &Compaction| self.live_share(wanted.block);
+            others.sort_by_cached_key(|wanted| std::cmp::Reverse(live(wanted)));
+            for _ in 0..MOST_AT_ONCE {
+                let Some(wanted) = others.pop_if(|_| excess > 0) else { break };
+                let before = self.raw_len();
+                match self.compact_index(wanted.block) {
+                    Ok(()) => compacted = true,
+                    // It saves space; without space it waits.
+                    Err(StoreError::NoSpace) => {}
+                    Err(error) => return Err(error),
                 }
+                excess = excess.saturating_sub(before.saturating_sub(self.raw_len()));
             }
         }
+        others.retain(|wanted| {
+            self.blocks.binary_search_by_key(&wanted.block, |block| block.index).is_ok()
+        });
+        self.to_compact.append(&mut others);
         if compacted {
             self.sweep();
             // Elsewhere nobody takes what an old index lists, and no tombstone explains, for lost.
@@ -46,6 +65,32 @@ impl FileStore {
             self.index_due = self.index_due.max(due);
         }
         Ok(())
+    }
+
+    fn raw_len(&self) -> u64 {
+        self.blocks.iter().map(|block| block.raw_len).sum()
+    }
+
+    /// Bytes of files beyond twice what is live and some blocks.
+    fn excess(&self) -> u64 {
+        self.raw_len().saturating_sub(2 * self.bytes + SLACK_BLOCKS * self.block_size)
+    }
+
+    /// Live bytes of a block in thousandths of its length.
+    fn live_share(&self, index: u64) -> u64 {
+        match self.blocks.binary_search_by_key(&index, |block| block.index) {
+            Ok(at) => {
+                self.blocks.get(at).map_or(0, |block| block.bytes * 1000 / block.raw_len.max(1))
+            }
+            Err(_) => 0,
+        }
+    }
+
+    fn compact_index(&mut self, index: u64) -> Result<(), StoreError> {
+        match self.blocks.binary_search_by_key(&index, |block| block.index) {
+            Ok(at) => self.compact(at),
+            Err(_) => Ok(()),
+        }
     }
 
     fn compact(&mut self, at: usize) -> Result<(), StoreError> {
@@ -114,9 +159,14 @@ impl FileStore {
         Ok(())
     }
 
-    /// Replaces the file of block `at`, so that it is either the old or the new after a crash.
-    pub(super) fn rewrite(&self, at: usize, content: &[u8]) -> Result<(), StoreError> {
+    /// Replaces the file of block `at`, so that it is either the old or the new after a crash. A
+    /// sealed block is compressed where the stream asks for it.
+    pub(super) fn rewrite(&mut self, at: usize, content: &[u8]) -> Result<(), StoreError> {
+        let is_tail = at + 1 == self.blocks.len();
         let Some(block) = self.blocks.get(at) else { return Ok(()) };
+        let pack = self.config.compression == Compression::S2 && !is_tail && content.len() > 8;
+        let packed = if pack { packed::pack(content) } else { Vec::new() };
+        let content = if pack { &packed } else { content };
         let error = |error| io_error("rewriting a block", error);
         let path = block::file_path(&self.msgs_dir, block.index);
         let temp = self.msgs_dir.join(format!("{}.blk.tmp", block.index));
@@ -129,6 +179,35 @@ impl FileStore {
             return Err(error(failed));
         }
         self.disk.rename(&temp, &path).map_err(error)?;
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.packed = pack;
+            block.file = None;
+            block.unsynced = false;
+        }
         self.disk.sync_dir(&self.msgs_dir).map_err(error)
+    }
+
+    /// Compresses the blocks that were sealed since the last flush.
+    pub(super) fn pack_blocks(&mut self) -> Result<(), StoreError> {
+        for index in std::mem::take(&mut self.to_pack) {
+            let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
+                continue;
+            };
+            if !self.blocks.get(at).is_some_and(|block| block.is_whole()) {
+                let report = self.load(at)?;
+                if !report.is_clean() {
+                    self.found_damage(at, report)?;
+                    continue;
+                }
+            }
+            let content = self.blocks.get(at).and_then(|block| block.content());
+            let Some(content) = content.map(<[u8]>::to_vec) else { continue };
+            match self.rewrite(at, &content) {
+                // It saves space; without space it stays as it is.
+                Ok(()) | Err(StoreError::NoSpace) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 }

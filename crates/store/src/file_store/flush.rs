@@ -18,8 +18,9 @@ impl FileStore {
             || self.dir_dirty
             || !self.journal.dead.is_empty()
             || !self.journal.erased.is_empty()
-            || !self.to_compact.is_empty()
+            || self.to_compact.iter().any(|wanted| wanted.must)
             || !self.to_repair.is_empty()
+            || !self.to_pack.is_empty()
             || self.blocks.iter().rev().nth(1).is_some_and(Block::is_dirty)
     }
 
@@ -122,6 +123,7 @@ impl FileStore {
             self.sync_names()?;
         }
         self.repair_blocks()?;
+        self.pack_blocks()?;
         self.compact_blocks()?;
         let write = match std::mem::replace(&mut self.index_due, IndexDue::No) {
             IndexDue::No => false,
@@ -133,9 +135,14 @@ impl FileStore {
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
         for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
-            let Some(block) = self.blocks.iter_mut().find(|block| block.index == index) else {
+            let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
                 continue;
             };
+            if self.blocks.get(at).is_some_and(|block| block.packed) {
+                self.erase_packed(at, offset, &bytes)?;
+                continue;
+            }
+            let Some(block) = self.blocks.get_mut(at) else { continue };
             let result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| {
                 file.write_all_at(&bytes, offset)?;
                 match durability {
@@ -155,6 +162,16 @@ impl FileStore {
             }
         }
         Ok(())
+    }
+
+    fn erase_packed(&mut self, at: usize, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {
+        if !self.blocks.get(at).is_some_and(Block::is_whole) {
+            self.load(at)?;
+        }
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        block.overwrite(offset, bytes);
+        let content = block.content().map(<[u8]>::to_vec).unwrap_or_default();
+        self.rewrite(at, &content)
     }
 
     fn remove_file(&mut self, mut dead: Block) {

@@ -14,6 +14,7 @@ mod flush;
 mod index_db;
 mod meta;
 mod open;
+mod packed;
 mod purge;
 mod record;
 mod recovery;
@@ -100,6 +101,8 @@ pub struct FileStore {
     dir_dirty: bool,
     /// Blocks to compact after the next flush, by index.
     to_compact: Vec<Compaction>,
+    /// Blocks to compress after the next flush, by index.
+    to_pack: Vec<u64>,
     /// Blocks found damaged, by index, to be repaired by the next flush.
     to_repair: Vec<repair::Damaged>,
     index_due: IndexDue,
@@ -255,6 +258,7 @@ impl FileStore {
             oldest_unsynced: u64::MAX,
             dir_dirty: false,
             to_compact: Vec::new(),
+            to_pack: Vec::new(),
             to_repair: Vec::new(),
             index_due: IndexDue::No,
             untraced: Vec::new(),

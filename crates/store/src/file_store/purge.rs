@@ -162,6 +162,7 @@ impl FileStore {
         self.forget_lost()?;
         self.to_compact.clear();
         self.to_repair.clear();
+        self.to_pack.clear();
         self.dir_dirty = false;
         Ok(count)
     }

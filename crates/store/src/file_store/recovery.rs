@@ -13,6 +13,7 @@ use types::{Retention, Timestamp};
 use super::append::compact_below;
 use super::block::{Block, file_path};
 use super::index_db::{self, Index};
+use super::packed;
 use super::purge::{NEW_MSGS, OLD_MSGS};
 use super::record::{self, Damage, Kind, Record};
 use super::repair::sound_copy;
@@ -24,8 +25,6 @@ use crate::ttl;
 
 /// What the last record of a block, as the index has it, is compared with.
 const CHECKSUM: usize = 8;
-/// Start of a compressed block.
-const COMPRESSED: &[u8] = b"cmp";
 
 type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 
@@ -71,6 +70,12 @@ impl FileStore {
         }
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
+        if self.blocks.back().is_some_and(|tail| tail.packed) {
+            // Nothing can be added to a compressed block.
+            self.roll();
+            self.to_pack.clear();
+            self.keep_last_seq();
+        }
         Ok(())
     }
 
@@ -184,11 +189,11 @@ impl FileStore {
         }
         for block in &index.blocks {
             let len = self.info_len(block.index)?;
-            let shortest = block.msgs() * record::EMPTY as u64;
-            if len < block.bytes || len < shortest || len > u64::from(u32::MAX) {
+            if len > u64::from(u32::MAX)
+                || (len < block.bytes && !self.is_packed(block.index, len)?)
+            {
                 return Ok(false);
             }
-            self.refuse_compressed(block.index, len)?;
         }
         let len = self.info_len(last.index)?;
         let mut end = [0; CHECKSUM];
@@ -203,19 +208,16 @@ impl FileStore {
         Ok(end == index.last_checksum)
     }
 
-    fn refuse_compressed(&self, number: u64, len: u64) -> Result<(), StoreError> {
-        let mut start = [0; COMPRESSED.len()];
-        if len < 5 {
-            return Ok(());
+    fn is_packed(&self, number: u64, len: u64) -> Result<bool, StoreError> {
+        let mut start = [0; packed::START];
+        if len < start.len() as u64 {
+            return Ok(false);
         }
         self.disk
             .open(&file_path(&self.msgs_dir, number), env::OpenMode::Existing)
             .and_then(|file| file.read_exact_at(&mut start, 0))
             .map_err(|error| io_error("reading a block", error))?;
-        if start == COMPRESSED {
-            return Err(refused("its blocks are compressed, which is not supported yet"));
-        }
-        Ok(())
+        Ok(packed::is_packed(&start))
     }
 
     /// Takes over the state of an exact index.
@@ -242,9 +244,11 @@ impl FileStore {
             block.schedules = state.schedules;
             block.unread = true;
             block.high = if at == last_block { index.last_seq } else { state.last_seq };
-            block.raw_len = len;
-            block.written = len;
             block.created = true;
+            block.packed = self.is_packed(state.index, len)?;
+            // The length of compressed content is known when it is read.
+            block.raw_len = if block.packed { len.max(state.bytes) } else { len };
+            block.written = block.raw_len;
             block.compact_below = compact_below(&block);
             block.set_mark();
             self.blocks.push_back(block);
@@ -313,18 +317,21 @@ impl FileStore {
     }
 
     fn rebuild_block(&mut self, number: u64, rebuild: &mut Rebuild) -> Result<(), StoreError> {
-        let bytes = self
+        let file = self
             .disk
             .read(&file_path(&self.msgs_dir, number))
             .map_err(|error| io_error("reading a block", error))?;
-        if bytes.len() >= 5 && bytes.starts_with(COMPRESSED) {
-            return Err(refused("its blocks are compressed, which is not supported yet"));
-        }
+        let packed = packed::is_packed(&file);
+        let bytes = if packed { packed::unpack(&file) } else { Some(file) };
+        let Some(bytes) = bytes else {
+            return Err(refused(format!("block {number} cannot be decompressed")));
+        };
         if bytes.len() > u32::MAX as usize {
             return Err(refused("a block is larger than 4 GiB"));
         }
         let mut block = Block::new(&self.config.name, number, 0, 0);
         block.created = true;
+        block.packed = packed;
         let mut offsets: Vec<usize> = Vec::new();
         let mut damage = record::scan(&bytes, &block.hasher.clone(), |offset, record| {
             if record.kind == Kind::Tombstone {
@@ -336,7 +343,10 @@ impl FileStore {
                 offsets.push(offset);
             }
         });
-        let end = self.cut_torn_tail(number, &bytes, &mut damage, rebuild)?;
+        let end = match packed {
+            true => bytes.len(),
+            false => self.cut_torn_tail(number, &bytes, &mut damage, rebuild)?,
+        };
         block.raw_len = end as u64;
         block.written = end as u64;
         let (mut lowest, mut last_seq) = (u64::MAX, 0);
@@ -463,7 +473,7 @@ impl FileStore {
                 }
             }
             if lost_bytes > 0 {
-                self.set_aside(number, &bytes)?;
+                self.keep_original_of(number)?;
             }
             lost.sort_unstable();
             lost.dedup();

@@ -4,6 +4,7 @@
 
 use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
+use super::packed;
 use super::record::{self, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
@@ -57,12 +58,19 @@ impl FileStore {
     }
 
     fn keep_original(&self, at: usize) -> Result<(), StoreError> {
-        let Some(block) = self.blocks.get(at) else { return Ok(()) };
+        match self.blocks.get(at) {
+            Some(block) => self.keep_original_of(block.index),
+            None => Ok(()),
+        }
+    }
+
+    /// Copies the file of block `index` aside.
+    pub(super) fn keep_original_of(&self, index: u64) -> Result<(), StoreError> {
         let original = self
             .disk
-            .read(&file_path(&self.msgs_dir, block.index))
+            .read(&file_path(&self.msgs_dir, index))
             .map_err(|error| io_error("reading a damaged block", error))?;
-        self.set_aside(block.index, &original)
+        self.set_aside(index, &original)
     }
 
     /// Repairs what was found since the last flush, and counts the subjects again.
@@ -93,7 +101,9 @@ impl FileStore {
         }
         let error = |error| io_error("repairing a block", error);
         let path = file_path(&self.msgs_dir, block.index);
-        let original = self.disk.read(&path).map_err(error)?;
+        let file = self.disk.read(&path).map_err(error)?;
+        let original = if block.packed { packed::unpack(&file) } else { Some(file) };
+        let Some(original) = original else { return Ok(()) };
         let (out, slots) = sound_copy(block, &original, lost);
         self.rewrite(at, &out)?;
         if let Some(block) = self.blocks.get_mut(at) {

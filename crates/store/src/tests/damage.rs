@@ -239,6 +239,42 @@ fn several_bad_blocks_at_once() {
 }
 
 #[test]
+fn a_bad_bit_in_a_compressed_block_spares_the_other_blocks() {
+    let world = filled(&StreamConfig { compression: types::Compression::S2, ..config() });
+    drop_index(&world);
+    let middle = blocks(&world)[blocks(&world).len() / 2];
+    let path = world.msgs_file(&format!("{middle}.blk"));
+    let file = world.disk.read(&path).unwrap();
+    assert!(file.starts_with(b"cmp"));
+    world.disk.flip_bit(&path, file.len() / 2, 4);
+    let mut store = world.open();
+    let lost = store.lost().unwrap().msgs;
+    assert!(!lost.is_empty() && lost.len() < 20, "{lost:?}");
+    assert_all_but(&mut *store, &lost);
+    assert_eq!(
+        world.disk.read(&world.msgs_file(&format!("{middle}.blk.bad-1"))).unwrap().len(),
+        file.len()
+    );
+    store.stop().unwrap();
+    assert_all_but(&mut *world.open(), &lost);
+}
+
+#[test]
+fn a_compressed_block_without_its_head_is_read() {
+    // As the reference before 2.14.3 rewrote blocks.
+    let world = filled(&StreamConfig { compression: types::Compression::S2, ..config() });
+    drop_index(&world);
+    let middle = blocks(&world)[blocks(&world).len() / 2];
+    world.edit(&format!("msgs/{middle}.blk"), |bytes| {
+        let stream = bytes.windows(4).position(|window| window == b"\xff\x06\x00\x00").unwrap();
+        bytes.drain(..stream);
+    });
+    let mut store = world.open();
+    assert_all_but(&mut *store, &[]);
+    assert_eq!(store.lost(), None);
+}
+
+#[test]
 fn a_wrong_checksum_of_the_configuration_touches_nothing() {
     let world = filled(&config());
     world.edit("meta.sum", |bytes| bytes[0] ^= 1);
@@ -252,7 +288,7 @@ fn streams_that_cannot_be_read_yet_are_left_untouched() {
     for (name, content, reason) in [
         ("msgs/1.key", &[7; 72][..], "encrypted"),
         ("meta.key", &[7; 72][..], "encrypted"),
-        ("msgs/1.blk", b"cmp\x01\x05not really s2", "compressed"),
+        ("msgs/1.blk", b"cmp\x01\x05\x00\x00", "decompressed"),
     ] {
         let world = filled(&config());
         drop_index(&world);

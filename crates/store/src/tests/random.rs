@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use env::{Crash, Disk, Rng, SeededRng};
-use types::{Discard, Retention, StreamConfig};
+use types::{Compression, Discard, Retention, StreamConfig};
 
 use super::model::{Model, ModelMsg};
 use super::{World, at, config};
@@ -33,6 +33,9 @@ fn random_config(dice: &Dice) -> StreamConfig {
     if dice.below(4) == 0 {
         config.discard = Discard::New;
         config.discard_new_per_subject = config.max_msgs_per_subject > 0 && dice.below(2) == 0;
+    }
+    if dice.below(3) == 0 {
+        config.compression = Compression::S2;
     }
     config.allow_msg_ttl = dice.below(4) == 0;
     if dice.below(4) == 0 {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use env::OsDisk;
 use serde_json::Value;
-use types::{AckPolicy, ConsumerConfig, SequencePair, StreamConfig};
+use types::{AckPolicy, Compression, ConsumerConfig, SequencePair, StreamConfig};
 
 use super::{at, config, msg, put};
 use crate::*;
@@ -215,7 +215,8 @@ fn the_reference_opens_what_we_wrote() {
     let one = StreamConfig { subjects: vec!["s.*".to_owned(), "h".to_owned()], ..config() };
     let limited = StreamConfig { max_msgs: 220, ..one.clone() };
     let per_subject = StreamConfig { max_msgs_per_subject: 30, ..one.clone() };
-    for config in [one, limited, per_subject] {
+    let packed = StreamConfig { compression: Compression::S2, ..one.clone() };
+    for config in [one, limited, per_subject, packed] {
         for block_bytes in [0, 2_000] {
             for index in [true, false] {
                 let options = FileStoreOptions { block_bytes, ..FileStoreOptions::default() };
@@ -223,4 +224,43 @@ fn the_reference_opens_what_we_wrote() {
             }
         }
     }
+}
+
+#[test]
+fn we_open_what_the_reference_compressed() {
+    let Ok(binary) = std::env::var("NATS_SERVER_REFERENCE") else {
+        println!("SKIP: NATS_SERVER_REFERENCE is not set");
+        return;
+    };
+    let temp = tempfile::tempdir().unwrap();
+    let server = Server::start(&binary, temp.path());
+    let create = r#"{"name":"S","subjects":["s.*"],"storage":"file","retention":"limits",
+        "max_bytes":120000,"max_msgs":-1,"max_consumers":-1,"discard":"old","num_replicas":1,
+        "compression":"s2"}"#;
+    let created = server.request("$JS.API.STREAM.CREATE.S", create);
+    assert_eq!(created["config"]["compression"], "s2", "{created}");
+    for number in 0..400 {
+        let body = format!("{{\"number\":{number},\"text\":\"{}\"}}", "compressible ".repeat(30));
+        let ack = server.request(&format!("s.{}", number % 5), &body);
+        assert_eq!(ack["seq"], number + 1, "{ack}");
+    }
+    let msgs = temp.path().join("jetstream/$G/streams/S/msgs");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    // Blocks are compressed in the background.
+    let mut packed = false;
+    while !packed {
+        assert!(Instant::now() < deadline, "nothing was compressed");
+        packed = std::fs::read_dir(&msgs).unwrap().any(|entry| {
+            let path = entry.unwrap().path();
+            path.extension().is_some_and(|ext| ext == "blk")
+                && std::fs::read(&path).is_ok_and(|bytes| bytes.starts_with(b"cmp"))
+        });
+        std::thread::yield_now();
+    }
+    let copy = temp.path().join("copy/jetstream/$G");
+    super::fixtures::copy_dir(&temp.path().join("jetstream/$G"), &copy);
+    let mut opened = super::fixtures::open_all(&copy);
+    let Opening::Ready { mut store, .. } = opened.remove(0).opening else { panic!("offline") };
+    assert_eq!(store.lost(), None);
+    compare(&server, &mut *store);
 }

@@ -2,5 +2,6 @@
 
 mod consumer_file;
 mod index_db;
+mod packed;
 mod record;
 mod seq_set;
