@@ -17,8 +17,10 @@ pub struct Ctx<'a> {
 pub trait Interest {
     /// Whether a message on this subject reaches anybody.
     fn has_interest(&self, subject: &[u8]) -> bool;
-    /// Whether a member of this queue group listens.
-    fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool;
+    /// Whether somebody subscribed to exactly this subject, as a member of this queue group or,
+    /// where that is empty, of none. Wildcards do not count: an onlooker on `>` must not make a
+    /// push consumer deliver (`server/sublist.go` `registerNotification`).
+    fn has_listener(&self, subject: &[u8], queue: &[u8]) -> bool;
 }
 
 /// When a publish is acknowledged.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use routing::{Ingest, IngestKind, Msg, RouteBatch, SubjectSpace, WatchId};
 use stream::{AckMsg, AckSubject, Ctx, DirectGet, Effects, Interest, Publish, Stream, Watch};
+use subject::MatchResult;
 use types::Timestamp;
 
 use super::inbox::{DeliverWatcher, Inbox};
@@ -21,8 +22,16 @@ impl Interest for SpaceInterest<'_> {
         self.0.has_interest(subject)
     }
 
-    fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool {
-        self.0.has_queue_interest(subject, queue)
+    fn has_listener(&self, subject: &[u8], queue: &[u8]) -> bool {
+        let mut found = MatchResult::default();
+        self.0.match_into(subject, &mut found);
+        let mut listeners = if queue.is_empty() {
+            found.plain.iter()
+        } else {
+            let group = found.queues.iter().find(|group| *group.name == *queue);
+            group.map_or([].iter(), |group| group.subs.iter())
+        };
+        listeners.any(|sub| *sub.pattern == *subject)
     }
 }
 

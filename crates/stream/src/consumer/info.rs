@@ -23,7 +23,7 @@ impl Consumer {
         let groups = self.config.priority_groups.first().map(|group| PriorityGroupState {
             group: group.clone(),
             pinned_client_id: pin.as_ref().map(|p| p.id.clone()).unwrap_or_default(),
-            pinned_ts: pin.map(|p| p.since),
+            pinned_ts: Some(pin.map(|p| p.since).unwrap_or_default()),
         });
         ConsumerInfo {
             stream_name: io.stream.to_owned(),

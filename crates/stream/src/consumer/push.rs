@@ -70,11 +70,7 @@ impl PushState {
 /// Whether somebody listens where this consumer delivers.
 pub(crate) fn is_bound(config: &ConsumerConfig, interest: &dyn Interest) -> bool {
     let subject = config.deliver_subject.as_bytes();
-    if config.deliver_group.is_empty() {
-        interest.has_interest(subject)
-    } else {
-        interest.has_queue_interest(subject, config.deliver_group.as_bytes())
-    }
+    interest.has_listener(subject, config.deliver_group.as_bytes())
 }
 
 impl Consumer {

@@ -37,8 +37,8 @@ impl Interest for Subs {
     fn has_interest(&self, subject: &[u8]) -> bool {
         self.0.borrow().iter().any(|(pattern, _)| subject::matches(subject, pattern))
     }
-    fn has_queue_interest(&self, subject: &[u8], queue: &[u8]) -> bool {
-        self.0.borrow().iter().any(|(p, q)| q == queue && subject::matches(subject, p))
+    fn has_listener(&self, subject: &[u8], queue: &[u8]) -> bool {
+        self.0.borrow().contains(&(subject.to_vec(), queue.to_vec()))
     }
 }
 

@@ -52,6 +52,17 @@ fn queue_groups_need_a_member() {
 }
 
 #[test]
+fn onlookers_do_not_count() {
+    let mut w = World::new(config(&["a"]));
+    w.sub(">");
+    w.sub("*");
+    w.publish("a", "x");
+    assert!(!w.create(push("c", "d")).push_bound);
+    w.take();
+    assert_eq!(w.round(), Vec::<String>::new());
+}
+
+#[test]
 fn idle_heartbeats() {
     let mut w = World::new(config(&["a"]));
     w.sub("d");
