@@ -1,3 +1,5 @@
+//! Signals, names, addresses, the store directory and JetStream's configuration.
+
 use std::fs;
 use std::path::Path;
 

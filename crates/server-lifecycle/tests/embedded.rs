@@ -78,8 +78,10 @@ fn shutdown_is_waited_for_by_everyone() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let server = Server::start(loopback()).await.unwrap();
+        let address = server.client_addr();
         tokio::join!(server.shutdown(), server.shutdown(), server.wait());
         server.wait().await;
+        assert!(TcpStream::connect(address).is_err());
     });
 }
 

@@ -1,3 +1,5 @@
+//! Layout of the log, levels, files that rotate and are re-opened.
+
 use std::fs;
 
 use config_validate::options::LogOptions;
