@@ -2,6 +2,7 @@
 //!
 //! That this test needs the binary is also why `cargo test --workspace` builds it for the
 //! whole-server tests.
+#![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::process::{Command, Output};
 
