@@ -225,14 +225,13 @@ impl Inner {
         }
         tracing::info!("Initiating Shutdown...");
         let mut running = std::mem::take(&mut *self.running.lock());
-        if let Some(accepting) = running.accepting.take() {
-            accepting.abort();
-        }
+        end(running.accepting.take()).await;
         self.ctx.shut_down();
         if tokio::time::timeout(CLIENTS_DEADLINE, self.ctx.connections.drained()).await.is_err() {
             tracing::warn!("{} clients did not close in time", self.ctx.connections.len());
         }
         self.stop_jetstream(&mut running).await;
+        end(running.monitoring.take()).await;
         drop(running);
         tracing::info!("Server Exiting..");
         self.enter(Stage::Stopped);
@@ -256,9 +255,7 @@ impl Inner {
         }
         tracing::info!("Entering lame duck mode, stop accepting new clients");
         let accepting = self.running.lock().accepting.take();
-        if let Some(accepting) = accepting {
-            accepting.abort();
-        }
+        end(accepting).await;
         let grace = self.options.lame_duck_grace_period;
         let spread = self.options.lame_duck_duration.checked_sub(grace);
         let spread = spread.filter(|d| !d.is_zero()).unwrap_or(Duration::from_secs(1));
@@ -285,6 +282,15 @@ impl Inner {
             client.close(wire::CloseReason::ServerShutdown);
             tokio::time::sleep(pause).await;
         }
+    }
+}
+
+/// Ends a task, and waits until what it held is free, its port above all.
+async fn end(task: Option<JoinHandle<()>>) {
+    if let Some(task) = task {
+        task.abort();
+        // Its outcome is that it was aborted.
+        let _ = task.await;
     }
 }
 
