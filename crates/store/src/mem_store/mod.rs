@@ -395,6 +395,7 @@ impl StreamStore for MemStore {
     }
 
     fn flush(&mut self, _durability: Durability) -> Result<(), StoreError> {
+        // Memory is as durable as it gets.
         Ok(())
     }
 
@@ -428,14 +429,17 @@ pub struct MemConsumer;
 
 impl ConsumerStore for MemConsumer {
     fn save(&mut self, _state: &ConsumerState, _durability: Durability) -> Result<(), StoreError> {
+        // The consumer itself has it; nothing of it outlives the process.
         Ok(())
     }
 
     fn update_config(&mut self, _meta: &ConsumerMeta) -> Result<(), StoreError> {
+        // The consumer itself has it; nothing of it outlives the process.
         Ok(())
     }
 
     fn delete(&mut self) -> Result<(), StoreError> {
+        // The consumer itself has it; nothing of it outlives the process.
         Ok(())
     }
 }
