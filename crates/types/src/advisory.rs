@@ -125,6 +125,38 @@ pub enum Advisory {
         #[serde(skip_serializing_if = "String::is_empty")]
         domain: String,
     },
+    /// A priority group got a pinned client.
+    GroupPinned {
+        /// Account name.
+        account: String,
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+        /// Group name.
+        group: String,
+        /// Pin id that the client was given.
+        pinned_id: String,
+    },
+    /// A priority group let go of its pinned client.
+    GroupUnpinned {
+        /// Account name.
+        account: String,
+        /// Stream name.
+        stream: String,
+        /// Consumer name.
+        consumer: String,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+        /// Group name.
+        group: String,
+        /// `admin` or `timeout`.
+        reason: &'static str,
+    },
 }
 
 impl Advisory {
@@ -138,6 +170,10 @@ impl Advisory {
             Advisory::MaxDeliver { .. } => "io.nats.jetstream.advisory.v1.max_deliver",
             Advisory::Nak { .. } => "io.nats.jetstream.advisory.v1.nak",
             Advisory::Terminated { .. } => "io.nats.jetstream.advisory.v1.terminated",
+            Advisory::GroupPinned { .. } => "io.nats.jetstream.advisory.v1.consumer_group_pinned",
+            Advisory::GroupUnpinned { .. } => {
+                "io.nats.jetstream.advisory.v1.consumer_group_unpinned"
+            }
         }
     }
 
@@ -170,6 +206,12 @@ impl Advisory {
             }
             Advisory::Terminated { stream, consumer, .. } => {
                 format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{stream}.{consumer}")
+            }
+            Advisory::GroupPinned { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.PINNED.{stream}.{consumer}")
+            }
+            Advisory::GroupUnpinned { stream, consumer, .. } => {
+                format!("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED.{stream}.{consumer}")
             }
         }
     }

@@ -188,7 +188,7 @@ impl Consumer {
             self.tell_pause(io);
         }
         if self.config.priority_policy != PriorityPolicy::PinnedClient {
-            self.unpin();
+            self.drop_pin();
         }
         if self.is_push() {
             self.refresh_interest(io);

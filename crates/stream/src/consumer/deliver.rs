@@ -3,7 +3,7 @@
 use store::StoreError;
 use types::AckPolicy;
 
-use super::pull::{AtEnd, Demand};
+use super::pull::{AtEnd, Demand, Place};
 use super::{Cause, Consumer, Io, Mode, Notes};
 use crate::effects::Effects;
 
@@ -189,8 +189,9 @@ impl Consumer {
             }
             let demand =
                 Demand { bytes, num_pending: self.num_pending, ack_pending: self.pending.len() };
+            let place = Place { account: io.account, stream: io.stream, domain: &io.env.domain };
             // `msg` borrows the store; the choice needs the rest of `io`.
-            let found = self.choose_request(demand, io.ctx, io.fx, io.rng);
+            let found = self.choose_request(demand, io.ctx, io.fx, io.rng, place);
             if found { Ok(()) } else { Err(Pause::NoClient) }
         });
         if let Err(pause) = chosen {

@@ -44,6 +44,7 @@ pub(crate) struct Io<'a, 'c> {
     pub(crate) ctx: &'a Ctx<'c>,
     pub(crate) fx: &'a mut Effects,
     pub(crate) env: &'a StreamEnv,
+    pub(crate) account: &'a str,
     pub(crate) stream: &'a str,
     pub(crate) retention: Retention,
     /// Sequences that this consumer no longer needs; the stream decides whether they go.
@@ -297,6 +298,8 @@ impl Consumer {
                 });
             }
             self.last_ack = Some(notes.now);
+            // It may have stalled the consumer.
+            self.wake_for_delivery = true;
             self.raise_floor();
             self.note_touched(notes.mono_ns);
         } else if was_counted {

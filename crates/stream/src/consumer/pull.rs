@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use types::advisory::Advisory;
 use types::api::NextRequest;
 use types::{ConsumerConfig, PriorityPolicy, Timestamp};
 
@@ -415,6 +416,7 @@ impl Consumer {
         ctx: &Ctx<'_>,
         fx: &mut Effects,
         rng: &mut Rng,
+        place: Place<'_>,
     ) -> bool {
         let now = ctx.mono_ns;
         let policy = self.config.priority_policy;
@@ -445,6 +447,19 @@ impl Consumer {
                                 if let Some(group) = &mut request.group {
                                     group.id.clone_from(&pin.id);
                                 }
+                                fx.advisory(Advisory::GroupPinned {
+                                    account: place.account.to_owned(),
+                                    stream: place.stream.to_owned(),
+                                    consumer: self.name.clone(),
+                                    domain: place.domain.to_owned(),
+                                    group: self
+                                        .config
+                                        .priority_groups
+                                        .first()
+                                        .cloned()
+                                        .unwrap_or_default(),
+                                    pinned_id: pin.id.clone(),
+                                });
                                 pull.pin = Some(pin);
                                 self.arm(lapse);
                             }
@@ -503,13 +518,36 @@ impl Consumer {
         }
     }
 
-    /// Lets go of the pinned client; the group may take another.
-    pub(crate) fn unpin(&mut self) -> bool {
-        match &mut self.mode {
-            Mode::Pull(pull) => pull.pin.take().is_some(),
-            Mode::Push(_) => false,
+    /// Forgets the pinned client where groups are no longer pinned.
+    pub(crate) fn drop_pin(&mut self) {
+        if let Mode::Pull(pull) = &mut self.mode {
+            pull.pin = None;
         }
     }
+
+    /// Lets go of the pinned client, if there is one; the group may take another.
+    pub(crate) fn unpin(&mut self, reason: &'static str, io: &mut Io<'_, '_>) {
+        if let Mode::Pull(pull) = &mut self.mode {
+            pull.pin = None;
+        }
+        io.fx.advisory(Advisory::GroupUnpinned {
+            account: io.account.to_owned(),
+            stream: io.stream.to_owned(),
+            consumer: self.name.clone(),
+            domain: io.env.domain.clone(),
+            group: self.config.priority_groups.first().cloned().unwrap_or_default(),
+            reason,
+        });
+        self.wake_for_delivery = true;
+    }
+}
+
+/// Where a consumer is, for advisories.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) account: &'a str,
+    pub(crate) stream: &'a str,
+    pub(crate) domain: &'a str,
 }
 
 enum Admit {

@@ -1,6 +1,5 @@
 //! A consumer's timers, and its end by inactivity.
 
-use types::PriorityPolicy;
 use types::advisory::Advisory;
 
 use super::pull::AtEnd;
@@ -57,13 +56,12 @@ impl Consumer {
     }
 
     fn expire_pin(&mut self, io: &mut Io<'_, '_>) {
-        let Mode::Pull(pull) = &mut self.mode else { return };
+        let Mode::Pull(pull) = &self.mode else { return };
         let Some(until) = pull.pin.as_ref().map(|p| p.until) else { return };
-        if self.config.priority_policy == PriorityPolicy::PinnedClient && io.ctx.mono_ns < until {
+        if io.ctx.mono_ns < until {
             self.arm(until);
         } else {
-            pull.pin = None;
-            self.wake_for_delivery = true;
+            self.unpin("timeout", io);
         }
     }
 

@@ -10,6 +10,10 @@ use crate::ctx::Ctx;
 use crate::effects::Effects;
 use crate::errors::{pub_refused, store_failed};
 
+/// How long written data may wait for its sync where nothing else is configured
+/// (`server/filestore.go` `defaultSyncInterval`).
+const DEFAULT_SYNC_INTERVAL_NS: u64 = 120_000_000_000;
+
 impl Stream {
     /// Makes what came in durable, then releases what depends on it: publish acks, republished
     /// messages, confirmations of acks, advisories.
@@ -41,10 +45,12 @@ impl Stream {
         self.committed = self.last_seq;
         self.failed = false;
         fx.append(&mut self.held);
-        if how == Durability::Written
-            && let SyncPolicy::Interval(every) = self.env.sync
-            && self.sync_at == NEVER
-        {
+        if how == Durability::Written && self.sync_at == NEVER {
+            let every = match self.env.sync {
+                SyncPolicy::Interval(every) => every,
+                // `persist_mode: async` under the strict default.
+                SyncPolicy::Always => DEFAULT_SYNC_INTERVAL_NS,
+            };
             self.sync_at = ctx.mono_ns.saturating_add(every);
             self.wake = self.wake.min(self.sync_at);
         }

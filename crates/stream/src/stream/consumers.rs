@@ -355,11 +355,10 @@ impl Stream {
         fx: &mut Effects,
     ) -> Result<(), ApiError> {
         let slot = self.slot_of(name)?;
-        let known = self.with_consumer(slot, ctx, fx, |c, _| {
+        let known = self.with_consumer(slot, ctx, fx, |c, io| {
             let known = c.config.priority_groups.iter().any(|g| g == group);
             if known {
-                c.unpin();
-                c.wake_for_delivery = true;
+                c.unpin("admin", io);
             }
             known
         });

@@ -269,6 +269,7 @@ impl Stream {
             ctx,
             fx,
             env: &self.env,
+            account: &self.account,
             stream: &self.config.name,
             retention: self.config.retention,
             settled: &mut self.settled,
@@ -290,7 +291,7 @@ impl Stream {
         ctx: &Ctx<'_>,
         call: impl FnOnce(&mut dyn StreamStore, store::OnRemoved<'_>) -> R,
     ) -> R {
-        let Stream { store, consumers, quota, advisories, config, env, .. } = self;
+        let Stream { store, consumers, quota, advisories, config, env, ready, .. } = self;
         let mut notes = Notes {
             advisories,
             stream: &config.name,
@@ -298,14 +299,22 @@ impl Stream {
             now: ctx.now,
             mono_ns: ctx.mono_ns,
         };
-        let mut wake = NEVER;
+        let (mut wake, mut woken) = (NEVER, false);
         let result = call(&mut **store, &mut |gone| {
             quota.credit(gone.bytes);
             for consumer in consumers.iter_mut() {
                 consumer.removed(&gone, cause, &mut notes);
                 wake = wake.min(consumer.wake);
+                woken |= consumer.wake_for_delivery;
             }
         });
+        if woken {
+            for (slot, consumer) in consumers.slots_mut() {
+                if std::mem::take(&mut consumer.wake_for_delivery) && consumer.wants_messages() {
+                    mark_ready(consumer, slot, ready);
+                }
+            }
+        }
         self.wake = self.wake.min(wake);
         result
     }

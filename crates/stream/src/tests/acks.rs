@@ -226,6 +226,23 @@ fn removed_messages_are_no_longer_pending() {
 }
 
 #[test]
+fn a_removal_unblocks_a_stalled_consumer() {
+    let mut c = config(&["a"]);
+    c.max_msgs = 3;
+    let mut w = World::new(c);
+    let mut c = pull("c");
+    c.max_ack_pending = 1;
+    w.create(c);
+    for _ in 0..3 {
+        w.publish("a", "x");
+    }
+    w.next("c", "in", "9");
+    assert_eq!(seqs_to(&w.round(), "in"), [1]);
+    w.publish("a", "x");
+    assert_eq!(seqs_to(&w.round(), "in"), [2]);
+}
+
+#[test]
 fn sampled_acks_are_reported() {
     let (mut w, acks) = world(2, |c| c.sample_freq = "100%".into());
     w.pass(3 * MS);

@@ -331,5 +331,11 @@ fn pinned_client_keeps_its_group() {
     // The pin lapses and the other client takes over.
     w.publish("a", "");
     w.pass(1_100 * MS);
-    assert_eq!(seqs_to(&w.take(), "two"), [3]);
+    let out = w.take();
+    assert_eq!(seqs_to(&out, "two"), [3]);
+    let pins: Vec<&String> = out.iter().filter(|line| line.contains("PINNED")).collect();
+    assert_eq!(
+        pins,
+        ["! $JS.EVENT.ADVISORY.CONSUMER.UNPINNED.S.c", "! $JS.EVENT.ADVISORY.CONSUMER.PINNED.S.c"]
+    );
 }
