@@ -72,13 +72,15 @@ impl Stream {
 
     /// An acknowledgement for one of the stream's consumers.
     pub fn ack(&mut self, ctx: &Ctx<'_>, msg: AckMsg<'_>, fx: &mut Effects) {
-        let Some(slot) = self.consumers.find(msg.consumer) else { return };
+        let slot = self.consumers.find(msg.consumer);
+        let Some(slot) = slot.filter(|s| self.consumers.get(*s).is_some_and(|c| c.expects_acks()))
+        else {
+            return no_responders(fx, msg.reply, &[]);
+        };
         let confirm = self.with_consumer(slot, ctx, fx, |c, io| {
             let confirm = c.ack(&msg, io);
-            if !c.wake_for_delivery && c.config.ack_policy != types::AckPolicy::None {
-                // `+NXT` may have added a request.
-                c.wake_for_delivery = msg.payload.starts_with(b"+NXT");
-            }
+            // It may have added a request.
+            c.wake_for_delivery |= msg.payload.starts_with(b"+NXT");
             confirm
         });
         if confirm == Some(Confirm::Yes) && !msg.reply.is_empty() {
@@ -102,7 +104,11 @@ impl Stream {
         if reply.is_empty() {
             return;
         }
-        let Some(slot) = self.consumers.find(consumer) else { return };
+        let Some(slot) = self.consumers.find(consumer) else {
+            let asked: [&[u8]; 4] =
+                [b"$JS.API.CONSUMER.MSG.NEXT.", self.config.name.as_bytes(), b".", consumer];
+            return no_responders(fx, reply, &asked);
+        };
         self.with_consumer(slot, ctx, fx, |c, io| {
             c.next(reply, payload, io);
             c.wake_for_delivery = true;
@@ -131,4 +137,20 @@ impl Stream {
             c.wake_for_delivery = true;
         });
     }
+}
+
+/// Says what a client hears where nobody subscribes: in the reference each consumer has its own
+/// subscriptions, here the stream's take in what is meant for all of them.
+fn no_responders(fx: &mut Effects, reply: &[u8], subject: &[&[u8]]) {
+    if reply.is_empty() {
+        return;
+    }
+    let mut m = fx.message(reply);
+    m.headers(b"NATS/1.0 503\r\n");
+    if !subject.is_empty() {
+        m.headers(b"Nats-Subject: ");
+        subject.iter().for_each(|part| m.headers(part));
+        m.headers(b"\r\n");
+    }
+    m.headers(b"\r\n");
 }

@@ -210,6 +210,25 @@ fn requests_of_clients_that_left_are_dropped() {
 }
 
 #[test]
+fn nobody_answers_for_a_consumer_that_is_not_there() {
+    let mut w = World::new(config(&["a"]));
+    w.create(super::harness::push("none", "d"));
+    w.take();
+    w.next("c", "in", "1");
+    w.ack("$JS.ACK.S.c.1.1.1.0.0", "+ACK", "ok");
+    w.ack("$JS.ACK.S.none.1.1.1.0.0", "+ACK", "ok");
+    w.ack("$JS.ACK.S.c.1.1.1.0.0", "+ACK", "");
+    assert_eq!(
+        w.round(),
+        [
+            "in <- [NATS/1.0 503|Nats-Subject: $JS.API.CONSUMER.MSG.NEXT.S.c]",
+            "ok <- [NATS/1.0 503]",
+            "ok <- [NATS/1.0 503]",
+        ]
+    );
+}
+
+#[test]
 fn deleted_consumers_end_their_requests() {
     let mut w = World::new(config(&["a"]));
     w.create(pull("c"));
