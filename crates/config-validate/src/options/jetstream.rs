@@ -70,6 +70,9 @@ pub struct SyncPolicy {
     pub interval: Duration,
     /// `sync_interval: always`.
     pub always: bool,
+    /// The configuration names an interval: acknowledge before the sync, as the reference does.
+    /// Without it what is acknowledged is synced.
+    pub relaxed: bool,
 }
 
 /// A passphrase for encryption at rest; never printed.
@@ -175,7 +178,7 @@ const DEFAULT_REQUEST_QUEUE: u64 = 10_000;
 
 impl Default for SyncPolicy {
     fn default() -> Self {
-        SyncPolicy { interval: Duration::from_secs(120), always: false }
+        SyncPolicy { interval: Duration::from_secs(120), always: false, relaxed: false }
     }
 }
 
@@ -347,7 +350,7 @@ fn sync_policy(node: &Node, key: &str, findings: &mut Findings) -> Result<SyncPo
         return Ok(SyncPolicy { always: true, ..SyncPolicy::default() });
     }
     let interval = duration(node, key, findings)?.unwrap_or_default();
-    Ok(SyncPolicy { interval, always: false })
+    Ok(SyncPolicy { interval, always: false, relaxed: true })
 }
 
 fn cipher(node: &Node) -> Result<Cipher, ConfigIssue> {

@@ -188,8 +188,12 @@ fn start_engine(
             .unwrap_or(i64::MAX),
         max_request_batch: js.limits.max_request_batch,
         // The reference acknowledges before the sync unless told `sync_interval: always`. Here
-        // what is acknowledged is on disk, always.
-        sync: SyncPolicy::Always,
+        // what is acknowledged is on disk, unless an interval is asked for.
+        sync: if js.sync.relaxed {
+            SyncPolicy::Interval(u64::try_from(js.sync.interval.as_nanos()).unwrap_or(u64::MAX))
+        } else {
+            SyncPolicy::Always
+        },
         max_payload: options.limits.max_payload.map_or(u64::MAX, u64::from),
         max_pending: u64::try_from(options.limits.max_pending).unwrap_or(0),
         shards: 0,

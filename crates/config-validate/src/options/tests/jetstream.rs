@@ -101,11 +101,11 @@ fn all_keys() {
 fn sync_interval() {
     let sync = |value: &str| jetstream(&format!("sync_interval: {value}")).sync;
     let seconds = Duration::from_secs;
-    assert_eq!(sync("always"), SyncPolicy { interval: seconds(120), always: true });
-    assert_eq!(sync("ALWAYS"), SyncPolicy { interval: seconds(120), always: true });
-    assert_eq!(sync("10s"), SyncPolicy { interval: seconds(10), always: false });
-    assert_eq!(sync("10"), SyncPolicy { interval: seconds(10), always: false });
-    assert_eq!(sync("'0s'"), SyncPolicy { interval: seconds(0), always: false });
+    assert_eq!(sync("always"), SyncPolicy { interval: seconds(120), always: true, relaxed: false });
+    assert_eq!(sync("ALWAYS"), SyncPolicy { interval: seconds(120), always: true, relaxed: false });
+    assert_eq!(sync("10s"), SyncPolicy { interval: seconds(10), always: false, relaxed: true });
+    assert_eq!(sync("10"), SyncPolicy { interval: seconds(10), always: false, relaxed: true });
+    assert_eq!(sync("'0s'"), SyncPolicy { interval: seconds(0), always: false, relaxed: true });
     assert_eq!(options("jetstream {sync: 10}").warnings.len(), 1);
     assert_eq!(
         error("jetstream {sync: x}"),
