@@ -241,7 +241,10 @@ fn api_counters_count_outcomes() {
     api.finished(&Err::<(), ApiError>(errors::BAD_REQUEST.err()));
     api.dropped();
     let stats = server.stats().api;
-    assert_eq!((stats.level, stats.total, stats.errors, stats.inflight), (types::API_LEVEL, 2, 1, 0));
+    assert_eq!(
+        (stats.level, stats.total, stats.errors, stats.inflight),
+        (types::API_LEVEL, 2, 1, 0)
+    );
 }
 
 /// Eight streams of two accounts fight for the last bytes; a watcher looks on all the time.

@@ -530,7 +530,8 @@ proptest! {
                 if path == Path::new("c.conf") { Ok(self.0.clone()) } else { Err(io::ErrorKind::NotFound.into()) }
             }
         }
-        let _ = parse_file("c.conf", &Bytes(bytes));
+        let bytes = Bytes(bytes);
+        prop_assert_eq!(parse_file("c.conf", &bytes), parse_file("c.conf", &bytes));
     }
 
     #[test]
