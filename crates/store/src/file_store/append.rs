@@ -20,7 +20,10 @@ pub(super) enum Trace {
     /// A tombstone, taken back with the message that the limit made room for.
     SubjectLimit,
     /// The limits themselves: they hold again at recovery, unless something else goes first.
+    /// Taken back with the message that the limit made room for.
     Limits,
+    /// Its age, likewise, but never taken back.
+    Age,
     /// The rewrite of its block, which the next flush does.
     Rewrite,
 }
@@ -185,6 +188,7 @@ impl FileStore {
                 self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
                 self.untrace(index, seq, ts_ns);
             }
+            Trace::Age => self.untrace(index, seq, ts_ns),
             Trace::Rewrite => self.queue_compaction(Compaction { block: index, must: true }),
         }
         self.after_removal(at, seq);

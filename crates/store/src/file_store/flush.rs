@@ -27,6 +27,7 @@ impl FileStore {
     pub(super) fn flush_all(&mut self, durability: Durability) -> Result<(), StoreError> {
         self.writable()?;
         if !self.needs_flush() {
+            self.journal.by_limits.clear();
             return Ok(());
         }
         self.write_blocks()?;
@@ -229,6 +230,9 @@ impl FileStore {
                 block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.set_len(written));
             failed = failed.or(cut.err());
             block.roll_back();
+            // The cut itself is not durable yet.
+            block.unsynced = true;
+            self.oldest_unsynced = self.oldest_unsynced.min(block.index);
         }
         if let Some(error) = failed {
             return Err(self.poison(StoreError::Io {
@@ -280,6 +284,10 @@ impl FileStore {
         };
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         block.restore(undo.seq, undo.len, undo.ts_ns);
+        if block.cached(undo.seq).is_none() && !block.is_dirty() {
+            // It was read after the message went, and so without it.
+            block.evict();
+        }
         self.msgs += 1;
         self.bytes += undo.len as u64;
         self.first_seq = self.first_seq.min(undo.seq);

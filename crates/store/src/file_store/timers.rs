@@ -76,7 +76,7 @@ impl FileStore {
             // Behind one that never expires, or where a delete marker tells of it, it must not
             // come back at recovery and go a second time.
             let told = self.config.subject_delete_marker_ttl_ns > 0 || seq != self.first_seq;
-            let trace = if told { Trace::Tombstone } else { Trace::Limits };
+            let trace = if told { Trace::Tombstone } else { Trace::Age };
             self.take(at, seq, trace, removed)?;
         }
     }
