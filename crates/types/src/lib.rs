@@ -39,3 +39,6 @@ pub const COMPATIBLE_VERSION: &str = "2.14.0";
 pub const GLOBAL_ACCOUNT: &str = "$G";
 /// Default name of the system account.
 pub const SYSTEM_ACCOUNT: &str = "$SYS";
+
+#[cfg(test)]
+mod tests;

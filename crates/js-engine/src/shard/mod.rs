@@ -117,14 +117,15 @@ impl Shard {
         let turn = self.take_in(first);
         self.tick();
         self.commit();
-        self.deliver();
-        self.send();
+        // Answers go out before deliveries: the creator of a push consumer hears of it first.
         for (call, refused) in std::mem::take(&mut self.calls) {
             call.release(refused);
         }
         for release in std::mem::take(&mut self.releases) {
             release();
         }
+        self.deliver();
+        self.send();
         turn
     }
 
