@@ -154,6 +154,16 @@ impl FileStore {
         trace: Trace,
         removed: OnRemoved<'_>,
     ) -> Result<bool, StoreError> {
+        let mut at = at;
+        if matches!(trace, Trace::Tombstone | Trace::SubjectLimit)
+            && self.blocks.front().is_some_and(|front| front.unread)
+        {
+            self.read_front()?;
+            match self.locate(seq) {
+                Some(now) => at = now,
+                None => return Ok(false),
+            }
+        }
         if !self.ensure(at, seq)? {
             return Ok(false);
         }
@@ -255,6 +265,13 @@ impl FileStore {
                 at += 1;
             }
         }
+    }
+
+    /// Looks up what limits removed from the first block before the index was written that this
+    /// store was opened by.
+    fn read_front(&mut self) -> Result<(), StoreError> {
+        let report = self.load(0)?;
+        if report.is_clean() { Ok(()) } else { self.found_damage(0, report) }
     }
 
     /// Writes tombstones for what limits removed so far: once a message goes for another reason,

@@ -76,8 +76,18 @@ impl FileStore {
         let tick = self.tick;
         let spare = self.make_room(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(LoadReport::default()) };
+        let was_unread = block.unread;
         let report = block.load(&*self.disk, &self.msgs_dir, spare)?;
         block.touch(tick);
+        if was_unread && at == 0 {
+            // What limits removed before the index was written, by which this store was opened.
+            let (index, first_seq, ts_ns) = (block.index, block.first_seq, block.first_ns);
+            let gone: Vec<u64> =
+                block.remains.iter_from(0).take_while(|&seq| seq < first_seq).collect();
+            for seq in gone {
+                self.untrace(index, seq, ts_ns);
+            }
+        }
         Ok(report)
     }
 

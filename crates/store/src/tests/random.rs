@@ -11,6 +11,16 @@ use crate::*;
 
 const STEPS: usize = 220;
 
+/// So many seeds, or those from `STORE_SEEDS=FIRST-LAST`.
+fn seeds(count: u64) -> std::ops::RangeInclusive<u64> {
+    let asked = std::env::var("STORE_SEEDS").ok();
+    let asked = asked.as_deref().and_then(|range| range.split_once('-'));
+    match asked {
+        Some((first, last)) => first.parse().unwrap()..=last.parse().unwrap(),
+        None => 1_000..=999 + count,
+    }
+}
+
 struct Dice(SeededRng);
 
 impl Dice {
@@ -289,14 +299,14 @@ fn file_store_run(seed: u64, block_bytes: u64) {
 
 #[test]
 fn file_store_does_as_the_model_in_small_blocks() {
-    for seed in 1_000..1_400 {
+    for seed in seeds(60) {
         file_store_run(seed, 2_000);
     }
 }
 
 #[test]
 fn file_store_does_as_the_model_in_usual_blocks() {
-    for seed in 2_000..2_100 {
+    for seed in seeds(20) {
         file_store_run(seed, 0);
     }
 }
