@@ -123,6 +123,9 @@ impl FileStore {
         if let Some(sealed) = self.blocks.back_mut() {
             sealed.compact_below = compact_below(sealed);
             sealed.touch(self.tick);
+            if sealed.has_slack() {
+                self.to_trim.push(sealed.index);
+            }
             if self.config.compression == types::Compression::S2 && sealed.raw_len > 0 {
                 self.to_pack.push(sealed.index);
             }

@@ -44,6 +44,9 @@ pub(super) struct Block {
     pub(super) raw_len: u64,
     /// Of these in the file.
     pub(super) written: u64,
+    /// Length of the file: zeros follow what is written, so that a sync need not store a new
+    /// length.
+    pub(super) allocated: u64,
     /// Written but not synced.
     pub(super) unsynced: bool,
     /// The file is there.
@@ -116,6 +119,7 @@ impl Block {
             high: 0,
             raw_len: 0,
             written: 0,
+            allocated: 0,
             unsynced: false,
             created: false,
             packed: false,
@@ -343,6 +347,30 @@ impl Block {
             .unwrap_or_default()
     }
 
+    /// Fills the file up with zeros ahead of the records.
+    ///
+    /// Only a help: without room for it the file goes on growing with its records.
+    pub(super) fn allocate(&mut self, up_to: u64) {
+        let Some(ahead) = up_to.checked_sub(self.written).filter(|&ahead| ahead > 0) else {
+            return;
+        };
+        let Some(file) = &self.file else { return };
+        let zeros = vec![0; ahead as usize];
+        match file.write_all_at(&zeros, self.written) {
+            Ok(()) => self.allocated = up_to,
+            Err(_) => {
+                // Should the cut fail too, zeros at the end are harmless.
+                let _ = file.set_len(self.written);
+                self.allocated = u64::MAX;
+            }
+        }
+    }
+
+    /// Whether zeros follow the records.
+    pub(super) fn has_slack(&self) -> bool {
+        self.allocated != u64::MAX && self.allocated > self.raw_len
+    }
+
     /// The file, opened (and made) if it was not.
     pub(super) fn open_file(
         &mut self,
@@ -473,6 +501,7 @@ impl Block {
         self.unread = false;
         self.raw_len = buf.len() as u64;
         self.written = self.raw_len;
+        self.allocated = self.raw_len;
         self.unsynced = false;
         self.file = None;
         self.created = true;

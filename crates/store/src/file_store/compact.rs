@@ -181,6 +181,7 @@ impl FileStore {
         self.disk.rename(&temp, &path).map_err(error)?;
         if let Some(block) = self.blocks.get_mut(at) {
             block.packed = pack;
+            block.allocated = block.raw_len;
             block.file = None;
             block.unsynced = false;
         }

@@ -10,6 +10,13 @@ use crate::ttl;
 
 /// An index larger than this is written only at a clean stop.
 const CHEAP_INDEX: usize = 256 << 10;
+/// From this length on the last block's file is filled up ahead; a stream of a few messages does
+/// not need it.
+const ROOM_FROM: u64 = 16 << 10;
+/// Room made at once: as much as there is, up to this.
+const MOST_ROOM: u64 = 1 << 20;
+/// Room is made again when there is less than this.
+const ROOM_LEFT: u64 = 4 << 10;
 
 impl FileStore {
     pub(super) fn needs_flush(&self) -> bool {
@@ -21,6 +28,7 @@ impl FileStore {
             || self.to_compact.iter().any(|wanted| wanted.must)
             || !self.to_repair.is_empty()
             || !self.to_pack.is_empty()
+            || !self.to_trim.is_empty()
             || self.blocks.iter().rev().nth(1).is_some_and(Block::is_dirty)
     }
 
@@ -31,6 +39,10 @@ impl FileStore {
             return Ok(());
         }
         self.write_blocks()?;
+        self.trim_blocks()?;
+        if durability == Durability::Synced {
+            self.make_room_ahead();
+        }
         if durability == Durability::Synced {
             self.sync_blocks()?;
         }
@@ -83,7 +95,43 @@ impl FileStore {
         }
     }
 
-    fn sync_blocks(&mut self) -> Result<(), StoreError> {
+    /// Cuts the zeros off that were ahead in blocks that are sealed now.
+    pub(super) fn trim_blocks(&mut self) -> Result<(), StoreError> {
+        for index in std::mem::take(&mut self.to_trim) {
+            let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
+                continue;
+            };
+            let Some(block) = self.blocks.get_mut(at).filter(|block| block.has_slack()) else {
+                continue;
+            };
+            let len = block.raw_len;
+            block
+                .open_file(&*self.disk, &self.msgs_dir)
+                .and_then(|file| file.set_len(len))
+                .map_err(|error| io_error("cutting a block to its length", error))?;
+            block.allocated = len;
+            block.unsynced = true;
+            self.oldest_unsynced = self.oldest_unsynced.min(index);
+        }
+        Ok(())
+    }
+
+    /// Fills the last block's file up with zeros ahead of its records: a sync that need not store
+    /// a new file length takes half the time.
+    fn make_room_ahead(&mut self) {
+        let block_size = self.block_size;
+        let Some(tail) = self.blocks.back_mut() else { return };
+        if tail.raw_len < ROOM_FROM || tail.allocated >= tail.raw_len + ROOM_LEFT {
+            return;
+        }
+        let ahead = tail.raw_len.min(MOST_ROOM);
+        let up_to = (tail.raw_len + ahead).min(block_size);
+        if up_to > tail.raw_len.max(tail.allocated) {
+            tail.allocate(up_to);
+        }
+    }
+
+    pub(super) fn sync_blocks(&mut self) -> Result<(), StoreError> {
         let oldest = self.oldest_unsynced;
         let start = self.blocks.partition_point(|block| block.index < oldest);
         for block in self.blocks.iter_mut().skip(start).filter(|block| block.unsynced) {
@@ -229,6 +277,7 @@ impl FileStore {
             let cut =
                 block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.set_len(written));
             failed = failed.or(cut.err());
+            block.allocated = written;
             block.roll_back();
             // The cut itself is not durable yet.
             block.unsynced = true;

@@ -101,6 +101,8 @@ pub struct FileStore {
     dir_dirty: bool,
     /// Blocks to compact after the next flush, by index.
     to_compact: Vec<Compaction>,
+    /// Sealed blocks whose files are longer than their records, by index.
+    to_trim: Vec<u64>,
     /// Blocks to compress after the next flush, by index.
     to_pack: Vec<u64>,
     /// Blocks found damaged, by index, to be repaired by the next flush.
@@ -258,6 +260,7 @@ impl FileStore {
             oldest_unsynced: u64::MAX,
             dir_dirty: false,
             to_compact: Vec::new(),
+            to_trim: Vec::new(),
             to_pack: Vec::new(),
             to_repair: Vec::new(),
             index_due: IndexDue::No,
@@ -501,8 +504,25 @@ impl StreamStore for FileStore {
         std::mem::take(&mut self.consumers)
     }
 
+    fn release_memory(&mut self) {
+        for block in &mut self.blocks {
+            if block.evictable().is_some() {
+                block.evict();
+                if !block.unsynced {
+                    block.file = None;
+                }
+            }
+        }
+        self.spare = Vec::new();
+    }
+
     fn stop(&mut self) -> Result<(), StoreError> {
         self.flush_all(Durability::Synced)?;
+        if let Some(tail) = self.blocks.back().filter(|tail| tail.has_slack()) {
+            self.to_trim.push(tail.index);
+            self.trim_blocks()?;
+            self.sync_blocks()?;
+        }
         self.create_tail_file()?;
         self.dir_dirty = false;
         self.write_index()?;

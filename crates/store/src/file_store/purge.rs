@@ -132,6 +132,7 @@ impl FileStore {
         self.write_fresh(&fresh)?;
         fresh.created = true;
         fresh.written = fresh.raw_len;
+        fresh.allocated = fresh.raw_len;
         fresh.set_mark();
         // From here on the purge cannot fail for lack of space.
         let mut count = 0;
@@ -163,6 +164,7 @@ impl FileStore {
         self.to_compact.clear();
         self.to_repair.clear();
         self.to_pack.clear();
+        self.to_trim.clear();
         self.dir_dirty = false;
         Ok(count)
     }

@@ -249,6 +249,7 @@ impl FileStore {
             // The length of compressed content is known when it is read.
             block.raw_len = if block.packed { len.max(state.bytes) } else { len };
             block.written = block.raw_len;
+            block.allocated = block.raw_len;
             block.compact_below = compact_below(&block);
             block.set_mark();
             self.blocks.push_back(block);
@@ -349,6 +350,7 @@ impl FileStore {
         };
         block.raw_len = end as u64;
         block.written = end as u64;
+        block.allocated = end as u64;
         let (mut lowest, mut last_seq) = (u64::MAX, 0);
         for offset in offsets {
             let Some(record) = Record::parse(&bytes, offset) else { continue };
@@ -433,8 +435,9 @@ impl FileStore {
         });
         let Some(torn) = torn else { return Ok(bytes.len()) };
         damage.pop();
-        let tail = bytes.get(torn.from..).unwrap_or_default();
-        if tail.iter().any(|&byte| byte != 0) {
+        // Zeros are room that was made ahead.
+        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        if let Some(tail) = bytes.get(torn.from..end).filter(|tail| !tail.is_empty()) {
             self.set_aside(number, tail)?;
         }
         self.disk

@@ -170,6 +170,39 @@ fn a_tail_of_zeros_is_a_torn_tail() {
 }
 
 #[test]
+fn room_made_ahead_is_no_content() {
+    let world = World::new(40_000);
+    let mut store = world.create(&config());
+    let payload = "p".repeat(900);
+    let mut held = 0;
+    let mut ahead = 0;
+    for number in 1..=130 {
+        held = put(&mut store, "a", &payload, number);
+        store.flush(Durability::Synced).unwrap();
+        let file = world.disk.read(&world.msgs_file("1.blk")).unwrap();
+        ahead = ahead.max(file.len() as u64 - store.totals().bytes.min(file.len() as u64));
+    }
+    assert!(ahead > 4_000, "no room was made");
+    let sealed = world.disk.read(&world.msgs_file("1.blk")).unwrap();
+    assert_ne!(sealed[sealed.len() - 8..], [0; 8], "a sealed block has its length");
+    world.disk.crash(Crash::DropUnsynced);
+    let mut store = world.open();
+    assert_eq!(store.totals().last_seq, held);
+    assert_eq!(store.lost(), None);
+    assert!(world.msgs_files().iter().all(|name| !name.contains("bad")));
+    for number in 0..30 {
+        put(&mut *store, "a", &payload, 200 + number);
+        store.flush(Durability::Synced).unwrap();
+    }
+    store.stop().unwrap();
+    for name in world.msgs_files().iter().filter(|name| name.ends_with(".blk")) {
+        let file = world.disk.read(&world.msgs_file(name)).unwrap();
+        assert_ne!(file[file.len() - 8..], [0; 8], "{name} ends with its last record");
+    }
+    assert_eq!(world.open().totals().msgs, held + 30);
+}
+
+#[test]
 fn a_stale_index_keeps_sequences_from_being_used_again() {
     let world = filled(&config());
     let last = *blocks(&world).last().unwrap();

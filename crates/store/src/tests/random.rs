@@ -280,6 +280,9 @@ fn file_store_run(seed: u64, block_bytes: u64) {
             store.flush(durability).unwrap();
             flushed = Some(model.clone());
         }
+        if dice.below(20) == 0 {
+            store.release_memory();
+        }
         if dice.below(40) == 0 {
             let how;
             flushed = None;
