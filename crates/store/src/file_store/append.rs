@@ -212,7 +212,10 @@ impl FileStore {
     pub(super) fn untrace(&mut self, index: u64, seq: u64, ts_ns: i64) {
         let front = self.blocks.front().map_or(0, |block| block.index);
         if self.untraced.len() == self.untraced.capacity() {
-            self.untraced.retain(|&(index, ..)| index >= front);
+            let dead = &self.journal.dead;
+            self.untraced.retain(|&(index, ..)| {
+                index >= front || dead.iter().any(|dead| dead.index == index)
+            });
         }
         self.untraced.push((index, seq, ts_ns));
     }
@@ -282,9 +285,11 @@ impl FileStore {
     fn trace_limits(&mut self) {
         let front = self.blocks.front().map_or(0, |block| block.index);
         for (index, seq, ts_ns) in std::mem::take(&mut self.untraced) {
-            // A block that is buried takes its records along.
+            // A block that is buried takes its records along, once its file is gone.
             if index >= front {
                 self.tombstone(seq, ts_ns);
+            } else if self.journal.dead.iter().any(|dead| dead.index == index) {
+                self.untraced.push((index, seq, ts_ns));
             }
         }
     }
