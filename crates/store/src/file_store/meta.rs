@@ -1,5 +1,6 @@
 //! `meta.inf` and `meta.sum`: configurations on disk.
 
+use std::io;
 use std::path::Path;
 
 use env::{Disk, OpenMode};
@@ -13,6 +14,8 @@ use crate::error::io_error;
 pub(super) const META: &str = "meta.inf";
 pub(super) const SUM: &str = "meta.sum";
 pub(super) const KEY: &str = "meta.key";
+/// The configuration that is being stored; the reference ignores the file.
+const PENDING: &str = "meta.pending";
 /// Highest `_nats.req.level` that nats-server 2.14 serves (`server/jetstream_versioning.go`).
 const HIGHEST_LEVEL: u32 = 4;
 const LEVEL_KEY: &str = "_nats.req.level";
@@ -58,9 +61,27 @@ fn checksum(name: &str, meta: &[u8]) -> String {
     Hasher::new(name).sum(&[meta]).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Two files cannot change at once: the third one says which change was under way.
 fn write(disk: &dyn Disk, dir: &Path, name: &str, meta: &[u8]) -> Result<(), StoreError> {
+    let pending = dir.join(PENDING);
+    replace_file(disk, &pending, meta, Sync::Now)?;
     replace_file(disk, &dir.join(META), meta, Sync::Now)?;
-    replace_file(disk, &dir.join(SUM), checksum(name, meta).as_bytes(), Sync::Now)
+    replace_file(disk, &dir.join(SUM), checksum(name, meta).as_bytes(), Sync::Now)?;
+    disk.unlink(&pending).map_err(|error| io_error("storing a configuration", error))
+}
+
+/// Finishes a change that was cut short between its two files.
+fn finish_write(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<()> {
+    let path = dir.join(PENDING);
+    let pending = match disk.read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    if disk.info(&dir.join(META))?.is_some() && disk.read(&dir.join(META))? == pending {
+        let sum = checksum(name, &pending);
+        replace_file(disk, &dir.join(SUM), sum.as_bytes(), Sync::Now).map_err(io::Error::other)?;
+    }
+    disk.unlink(&path)
 }
 
 #[derive(Serialize)]
@@ -115,12 +136,22 @@ pub(super) enum Read<T> {
     Refused(String),
 }
 
+/// What is asked of `meta.sum`: the reference never compares a consumer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Check {
+    Sum,
+    Presence,
+}
+
 /// Reads the JSON object of a meta file, checks its sum, takes `Created` (and `Name`) off.
 fn read_object(
     disk: &dyn Disk,
     dir: &Path,
-    checked_name: Option<&str>,
+    name: &str,
+    check: Check,
 ) -> Result<(Timestamp, serde_json::Map<String, serde_json::Value>), String> {
+    finish_write(disk, dir, name)
+        .map_err(|error| format!("a change of {META} cannot be finished: {error}"))?;
     if matches!(disk.info(&dir.join(KEY)), Ok(Some(_))) {
         return Err("it is encrypted, which is not supported yet".to_owned());
     }
@@ -128,9 +159,7 @@ fn read_object(
         disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
     let sum =
         disk.read(&dir.join(SUM)).map_err(|error| format!("{SUM} cannot be read: {error}"))?;
-    if let Some(name) = checked_name
-        && checksum(name, &meta).as_bytes() != sum
-    {
+    if check == Check::Sum && checksum(name, &meta).as_bytes() != sum {
         return Err(format!("{META} does not match the checksum in {SUM}"));
     }
     // Text after the object is ignored, as the reference does.
@@ -158,7 +187,7 @@ fn check_level(metadata: &std::collections::BTreeMap<String, String>) -> Result<
 /// Reads a stream's configuration.
 pub(super) fn read_stream(disk: &dyn Disk, dir: &Path, name: &str) -> Read<StreamConfig> {
     let read = || {
-        let (created, object) = read_object(disk, dir, Some(name))?;
+        let (created, object) = read_object(disk, dir, name, Check::Sum)?;
         let config = StreamConfig::deserialize_meta(object)?;
         if config.name != name {
             return Err(format!("{META} is of stream {:?}", config.name));
@@ -173,9 +202,15 @@ pub(super) fn read_stream(disk: &dyn Disk, dir: &Path, name: &str) -> Read<Strea
 }
 
 /// Reads a consumer's configuration; the directory's name is the consumer's.
-pub(super) fn read_consumer(disk: &dyn Disk, dir: &Path, name: &str) -> Read<ConsumerMeta> {
+pub(super) fn read_consumer(
+    disk: &dyn Disk,
+    dir: &Path,
+    stream: &str,
+    name: &str,
+) -> Read<ConsumerMeta> {
     let read = || {
-        let (created, object) = read_object(disk, dir, None)?;
+        let (created, object) =
+            read_object(disk, dir, &format!("{stream}/{name}"), Check::Presence)?;
         let config = ConsumerConfig::deserialize_meta(object)?;
         check_level(&config.metadata)?;
         Ok((created, config))

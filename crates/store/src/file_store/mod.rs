@@ -215,11 +215,13 @@ impl FileStore {
                 config.name
             )));
         }
+        disk.create_dir_all(&dir).map_err(error)?;
+        meta::write_stream(&*disk, &dir, created, config)?;
         disk.create_dir_all(&dir.join(MSGS)).map_err(error)?;
         disk.create_dir_all(&dir.join(OBS)).map_err(error)?;
+        disk.sync_dir(&dir).map_err(error)?;
         let mut store = FileStore::empty(Arc::clone(&disk), dir.clone(), created, config, options);
         store.start_at(config.first_seq.max(1) - 1, Timestamp::ZERO.unix_ns())?;
-        meta::write_stream(&*disk, &dir, created, config)?;
         for dir in [&streams, account_dir] {
             disk.sync_dir(dir).map_err(error)?;
         }

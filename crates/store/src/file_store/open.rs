@@ -9,7 +9,7 @@ use types::{StreamConfig, Timestamp};
 
 use super::consumer_file::ConsumerFile;
 use super::meta::{self, Read};
-use super::{FileStore, FileStoreOptions, OBS, STREAMS};
+use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS};
 use crate::api::{RecoveredConsumer, StoreError, StreamStore};
 
 /// A stream found on disk.
@@ -54,10 +54,18 @@ pub fn stream_names(disk: &dyn Disk, account_dir: &Path) -> io::Result<Vec<Strin
         let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::Dir) else {
             continue;
         };
+        let dir = streams.join(name);
         if name.starts_with('.') {
-            disk.remove_dir_all(&streams.join(name))?;
-        } else {
-            names.push(name.to_owned());
+            disk.remove_dir_all(&dir)?;
+            continue;
+        }
+        // Where nothing but the directory was made there is no stream yet.
+        let begun = [dir.join(meta::META), dir.join(MSGS), dir.join(OBS)];
+        for part in begun {
+            if disk.info(&part)?.is_some() {
+                names.push(name.to_owned());
+                break;
+            }
         }
     }
     Ok(names)
@@ -124,7 +132,7 @@ impl FileStore {
             if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
                 continue;
             }
-            let meta = match meta::read_consumer(&*self.disk, &dir, name) {
+            let meta = match meta::read_consumer(&*self.disk, &dir, &self.config.name, name) {
                 Read::Good(_, meta) => meta,
                 Read::Refused(reason) => {
                     return Err(StoreError::Damaged(format!("consumer {name:?}: {reason}")));

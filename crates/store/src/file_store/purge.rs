@@ -137,12 +137,8 @@ impl FileStore {
         // From here on the purge cannot fail for lack of space.
         let mut count = 0;
         for at in 0..self.blocks.len() {
-            count += match self.report_block(at, removed) {
-                Ok(count) => count,
-                // What cannot be read goes as well, unreported.
-                Err(StoreError::Io { .. }) => 0,
-                Err(error) => return Err(error),
-            };
+            // What cannot be read goes as well, unreported.
+            count += self.report_block(at, removed).unwrap_or_default();
         }
         if let Err(error) = self.swap_directories(index) {
             return Err(self.poison(error));

@@ -252,3 +252,40 @@ fn deleting_a_stream_leaves_nothing() {
     assert!(open_account(&world.dyn_disk(), &world.account, world.options).unwrap().is_empty());
     assert_eq!(world.disk.info(&half).unwrap(), None);
 }
+
+#[test]
+fn creating_and_changing_a_stream_survives_a_crash_at_any_change() {
+    let mut at = 0;
+    loop {
+        let world = World::new(0);
+        fail(&world, DiskOp::Any, at);
+        let create = || {
+            let first = StreamConfig { first_seq: 7, ..config() };
+            FileStore::create(world.dyn_disk(), &world.account, super::at(0), &first, world.options)
+        };
+        let changed = StreamConfig { first_seq: 7, description: "changed".to_owned(), ..config() };
+        let made = create();
+        let mut created = false;
+        let mut updated = false;
+        let start = world.disk.changes();
+        if let Ok(mut store) = made {
+            created = true;
+            updated = store.update_config(&changed, &mut |_| {}).is_ok();
+        }
+        world.disk.crash(if at % 2 == 0 { Crash::DropUnsynced } else { Crash::KeepAll });
+        let mut opened = open_account(&world.dyn_disk(), &world.account, world.options).unwrap();
+        match opened.pop().map(|stream| stream.opening) {
+            None => assert!(!created, "change {at}"),
+            Some(Opening::Offline { reason, .. }) => panic!("change {at}: {reason}"),
+            Some(Opening::Ready { config: stored, store, .. }) => {
+                assert_eq!(store.totals().first_seq, 7, "change {at}");
+                assert!(*stored == changed || !updated, "change {at}");
+            }
+        }
+        if updated {
+            assert!(world.disk.changes() > start && at > 20, "only {at} changes were tried");
+            break;
+        }
+        at += 1;
+    }
+}
