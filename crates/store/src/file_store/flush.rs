@@ -41,7 +41,7 @@ impl FileStore {
         self.write_blocks()?;
         self.trim_blocks()?;
         if durability == Durability::Synced {
-            self.make_room_ahead();
+            self.make_room_ahead()?;
         }
         if durability == Durability::Synced {
             self.sync_blocks()?;
@@ -118,17 +118,27 @@ impl FileStore {
 
     /// Fills the last block's file up with zeros ahead of its records: a sync that need not store
     /// a new file length takes half the time.
-    fn make_room_ahead(&mut self) {
+    fn make_room_ahead(&mut self) -> Result<(), StoreError> {
         let block_size = self.block_size;
-        let Some(tail) = self.blocks.back_mut() else { return };
-        if tail.raw_len < ROOM_FROM || tail.allocated >= tail.raw_len + ROOM_LEFT {
-            return;
+        let Some(tail) = self.blocks.back_mut() else { return Ok(()) };
+        let enough = tail.allocated.saturating_sub(tail.raw_len) >= ROOM_LEFT;
+        if tail.raw_len < ROOM_FROM || enough {
+            return Ok(());
         }
         let ahead = tail.raw_len.min(MOST_ROOM);
         let up_to = (tail.raw_len + ahead).min(block_size);
-        if up_to > tail.raw_len.max(tail.allocated) {
+        if up_to <= tail.raw_len.max(tail.allocated) {
+            return Ok(());
+        }
+        if self.index_ends_in_zeros {
+            // It was written when this block was empty, and would be taken for exact by whoever
+            // finds zeros at the block's end.
+            self.write_index()?;
+        }
+        if let Some(tail) = self.blocks.back_mut() {
             tail.allocate(up_to);
         }
+        Ok(())
     }
 
     pub(super) fn sync_blocks(&mut self) -> Result<(), StoreError> {
@@ -305,6 +315,7 @@ impl FileStore {
             }
         }
         back.sort_unstable();
+        self.restore_guards(&back);
         let stays_gone = |seq: u64| seq <= keep && back.binary_search(&seq).is_err();
         self.untraced.retain(|&(_, seq, _)| stays_gone(seq));
         if self.blocks.is_empty() {
@@ -317,7 +328,22 @@ impl FileStore {
         self.keep_last_seq();
         self.ageing = Default::default();
         self.find_first();
+        self.sweep();
         Ok(())
+    }
+
+    /// Brings buried blocks back that are behind a message that came back: their tombstones may be
+    /// all that keeps others of its block dead.
+    fn restore_guards(&mut self, back: &[u64]) {
+        let Some(&lowest) = back.first() else { return };
+        let from = self.blocks.get(self.block_for(lowest)).map_or(0, |block| block.index);
+        let dead = std::mem::take(&mut self.journal.dead);
+        for block in dead {
+            match self.blocks.binary_search_by_key(&block.index, |other| other.index) {
+                Err(at) if block.index > from => self.blocks.insert(at, block),
+                _ => self.journal.dead.push(block),
+            }
+        }
     }
 
     fn restore(&mut self, undo: super::Undo) -> Result<(), StoreError> {
@@ -364,6 +390,7 @@ impl FileStore {
         let Some(tail) = self.blocks.back_mut() else { return Ok(()) };
         let last_block = tail.index;
         let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;
+        self.index_ends_in_zeros = checksum == [0; 8];
         // The zero time is written as none.
         let normal = |ns: i64| if ns == types::Timestamp::ZERO.unix_ns() { 0 } else { ns };
         let totals = Index {
@@ -413,6 +440,7 @@ impl FileStore {
     pub(super) fn drop_index(&mut self) -> Result<(), StoreError> {
         match self.disk.unlink(&self.msgs_dir.join(INDEX)) {
             Ok(()) => {
+                self.index_ends_in_zeros = false;
                 self.dir_dirty = true;
                 Ok(())
             }

@@ -108,6 +108,8 @@ pub struct FileStore {
     /// Blocks found damaged, by index, to be repaired by the next flush.
     to_repair: Vec<repair::Damaged>,
     index_due: IndexDue,
+    /// The index on disk says that the last block is empty.
+    index_ends_in_zeros: bool,
     poisoned: Option<String>,
     lost: LostStreamData,
     consumers: Vec<RecoveredConsumer>,
@@ -266,6 +268,7 @@ impl FileStore {
             to_pack: Vec::new(),
             to_repair: Vec::new(),
             index_due: IndexDue::No,
+            index_ends_in_zeros: false,
             untraced: Vec::new(),
             poisoned: None,
             lost: LostStreamData::default(),

@@ -59,6 +59,8 @@ impl FileStore {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(io_error("reading the index", error)),
         };
+        self.index_ends_in_zeros =
+            index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         let exact = match &index {
             Some(index) => self.is_exact(index, &numbers)?,
             None => false,
@@ -205,7 +207,8 @@ impl FileStore {
             file.read_exact_at(&mut end, len - CHECKSUM as u64)
                 .map_err(|error| io_error("reading a block", error))?;
         }
-        Ok(end == index.last_checksum)
+        // Zeros stand for a block without records, and may be room made ahead in one with some.
+        Ok(end == index.last_checksum && (len == 0 || end != [0; CHECKSUM]))
     }
 
     fn is_packed(&self, number: u64, len: u64) -> Result<bool, StoreError> {

@@ -371,3 +371,25 @@ fn an_erased_message_is_gone_from_the_disk() {
     assert_eq!(store.totals().last_seq, COUNT + 1);
     assert_eq!(store.totals().first_ts, at(1));
 }
+
+#[test]
+fn zeros_at_the_end_of_a_block_do_not_make_a_stale_index_exact() {
+    let world = World::new(40_000);
+    let store = world.create(&config());
+    // An index that says that the last block is empty.
+    let mut store: Box<dyn StreamStore> = Box::new(store);
+    store.stop().unwrap();
+    drop(store);
+    let mut store = world.open();
+    let payload = "p".repeat(900);
+    for number in 1..=30 {
+        put(&mut *store, "a", &payload, number);
+        store.flush(Durability::Synced).unwrap();
+    }
+    let file = world.disk.read(&world.msgs_file("1.blk")).unwrap();
+    assert_eq!(file[file.len() - 8..], [0; 8], "room was made ahead");
+    world.disk.crash(Crash::KeepAll);
+    let index = world.disk.read(&world.msgs_file("index.db")).unwrap();
+    assert_ne!(index[index.len() - 16..index.len() - 8], [0; 8], "the reference would believe it");
+    assert_eq!(world.open().totals().msgs, 30);
+}
