@@ -328,13 +328,19 @@ impl FileStore {
         if self.limits.discard != Discard::Old {
             return Ok(());
         }
+        // With a limit per subject as well, that one would take some of them at recovery, and then
+        // there is room for the others.
+        let trace = match self.limits.max_per_subject {
+            u64::MAX => Trace::Limits,
+            _ => Trace::SubjectLimit,
+        };
         while self.msgs > 0
             && (self.msgs > self.limits.max_msgs || self.bytes > self.limits.max_bytes)
         {
             let before = self.first_seq;
             let Some(at) = self.locate(before) else { break };
             // A message that cannot be read is counted out as lost.
-            if !self.take(at, before, Trace::Limits, removed)? && self.first_seq == before {
+            if !self.take(at, before, trace, removed)? && self.first_seq == before {
                 break;
             }
         }
