@@ -9,7 +9,7 @@
 //! What it must not know: accounts, clients, messages, stores, time, I/O. A subscription is an
 //! opaque clonable value here.
 //!
-//! Entry points: [`is_valid_literal`], [`is_valid_pattern`], [`matches`], [`is_subset`],
+//! Entry points: [`is_valid_literal`], [`is_valid_pattern`], [`matches()`], [`is_subset`],
 //! [`collide`], [`Sublist::match_into`], [`SubjectTree::match_pattern`], [`Transform::apply`].
 //!
 //! Wire sources: `server/sublist.go`, `server/stree`, `server/subject_transform.go`.

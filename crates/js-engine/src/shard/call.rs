@@ -7,7 +7,7 @@ use types::ApiError;
 
 use crate::registry::StreamEntry;
 
-/// Runs once the changes of the round that made it are committed, before its deliveries go out.
+/// Runs after the round that made it: its changes are committed and its effects are out.
 pub(crate) type Release = Box<dyn FnOnce() + Send>;
 
 /// A closure for one stream together with whoever waits for its result.

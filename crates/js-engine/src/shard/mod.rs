@@ -117,15 +117,16 @@ impl Shard {
         let turn = self.take_in(first);
         self.tick();
         self.commit();
-        // Answers go out before deliveries: the creator of a push consumer hears of it first.
+        self.deliver();
+        self.send();
+        // Last, when the watches of deliver subjects are set: a client that hears of its consumer
+        // subscribes at once, and that must be seen.
         for (call, refused) in std::mem::take(&mut self.calls) {
             call.release(refused);
         }
         for release in std::mem::take(&mut self.releases) {
             release();
         }
-        self.deliver();
-        self.send();
         turn
     }
 
