@@ -5,6 +5,7 @@
 //! Deletes are remembered by tombstones in the last block; files of emptied blocks are removed
 //! only after the flush that made the reason durable.
 
+mod adopt;
 mod append;
 mod block;
 mod compact;
@@ -12,13 +13,17 @@ mod consumer_file;
 mod find;
 mod flush;
 mod index_db;
+mod index_write;
+mod losses;
 mod meta;
 mod open;
 mod packed;
 mod purge;
+mod rebuild;
 mod record;
 mod recovery;
 mod repair;
+mod roll_back;
 mod seq_set;
 mod slots;
 mod subjects;

@@ -1,0 +1,156 @@
+//! Naming what is lost: from damaged stretches, and from what an older index knew to be there.
+
+use types::{Retention, Timestamp};
+
+use super::FileStore;
+use super::index_db::Index;
+use super::rebuild::SeqHashSet;
+use super::record::{self, Damage, Kind, Record};
+use super::repair::sound_copy;
+use crate::api::StoreError;
+
+impl FileStore {
+    /// Keeps the damaged blocks aside, names what they lost, and rewrites them.
+    pub(super) fn repair_found(
+        &mut self,
+        damaged: Vec<(u64, Vec<u8>, Vec<Damage>)>,
+        is_gone: &dyn Fn(u64) -> bool,
+    ) -> Result<(), StoreError> {
+        for (number, bytes, damage) in damaged {
+            let Ok(at) = self.blocks.binary_search_by_key(&number, |block| block.index) else {
+                continue;
+            };
+            let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
+            let floor = before.map_or(0, |block| block.last_seq);
+            let next = self.blocks.range(at + 1..).find(|block| block.high > 0);
+            let ceiling = next.map_or(u64::MAX, |block| block.first_seq.min(block.last_seq + 1));
+            let mut lost = Vec::new();
+            let mut lost_bytes = 0;
+            for damage in &damage {
+                let held = lost_in(damage, &bytes, floor, ceiling);
+                // An erasure that was cut short damages what is deleted anyway.
+                let harmless = !held.is_empty() && held.clone().all(is_gone);
+                if !harmless {
+                    lost_bytes += damage.to - damage.from;
+                    lost.extend(held.filter(|&seq| !is_gone(seq)));
+                }
+            }
+            if lost_bytes > 0 {
+                self.keep_original_of(number)?;
+            }
+            lost.sort_unstable();
+            lost.dedup();
+            let Some(block) = self.blocks.get(at) else { continue };
+            let (out, slots) = sound_copy(block, &bytes, &lost);
+            match self.rewrite(at, &out) {
+                Ok(()) => {
+                    if let Some(block) = self.blocks.get_mut(at) {
+                        block.replace(out, slots);
+                    }
+                }
+                // Served as it is; reading skips what is damaged.
+                Err(StoreError::NoSpace) => {}
+                Err(error) => return Err(error),
+            }
+            if let (Some(&last), Some(block)) = (lost.last(), self.blocks.get_mut(at)) {
+                block.high = block.high.max(last);
+                if last > block.last_seq {
+                    if block.msgs > 0 {
+                        block.deleted.insert_range(block.last_seq + 1, last + 1);
+                    }
+                    block.last_seq = last;
+                    if block.msgs == 0 {
+                        block.clear_live();
+                    }
+                    block.set_mark();
+                }
+                if last > self.last_seq {
+                    self.last_seq = last;
+                    if self.msgs == 0 {
+                        self.first_seq = last + 1;
+                    }
+                }
+            }
+            self.note_lost(lost, lost_bytes as u64);
+        }
+        if self.lost.bytes > 0 { self.write_lost() } else { Ok(()) }
+    }
+
+    /// Whether every message that goes, other than from the front by a limit, leaves a trace also
+    /// when the reference removes it.
+    pub(super) fn leaves_traces(&self) -> bool {
+        self.config.retention == Retention::Limits
+            && self.config.max_msgs_per_subject <= 0
+            && !self.config.allow_msg_ttl
+    }
+
+    /// Compares with what an older index knew to be there.
+    pub(super) fn hear_witness(
+        &mut self,
+        prior: &Index,
+        tombs: &SeqHashSet,
+    ) -> Result<(), StoreError> {
+        let traced = self.leaves_traces();
+        let untraced_front =
+            self.config.max_msgs > 0 || self.config.max_bytes > 0 || self.config.max_age_ns > 0;
+        let floor = if untraced_front { self.first_seq } else { 0 };
+        let mut lost = Vec::new();
+        if traced {
+            for block in &prior.blocks {
+                let mut seq = block.first_seq.max(floor);
+                while seq <= block.last_seq {
+                    let here = self.locate(seq).is_some();
+                    if !here && block.holds(seq) && !tombs.contains(&seq) {
+                        lost.push(seq);
+                    }
+                    seq += 1;
+                }
+            }
+        }
+        // With all messages gone, limits may have taken them.
+        if untraced_front && self.msgs == 0 {
+            lost.clear();
+        }
+        if prior.last_seq > self.last_seq {
+            let last_ns =
+                if prior.last_ns == 0 { Timestamp::ZERO.unix_ns() } else { prior.last_ns };
+            self.end_at(prior.last_seq, last_ns);
+        }
+        lost.retain(|seq| self.lost.msgs.binary_search(seq).is_err());
+        if !lost.is_empty() {
+            self.note_lost(lost, 0);
+            self.write_lost()?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether an older index knows that `seq` is gone.
+pub(super) fn gone_in(prior: &Index, seq: u64) -> bool {
+    if seq > prior.last_seq {
+        return false;
+    }
+    let at = prior.blocks.partition_point(|block| block.last_seq < seq);
+    !prior.blocks.get(at).is_some_and(|block| block.holds(seq))
+}
+
+/// The sequences whose records a damaged stretch held, as far as can be told: those missing around
+/// it, if so many records fit in it.
+fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops::Range<u64> {
+    let low = if damage.after_seq == 0 { floor } else { damage.after_seq };
+    let named = Record::parse(bytes, damage.from)
+        .filter(|record| record.kind != Kind::Tombstone && record.seq > low)
+        .map(|record| record.seq);
+    let high = match (damage.before_seq, ceiling) {
+        (0, u64::MAX) => named.map_or(low + 1, |seq| seq + 1),
+        (0, ceiling) => ceiling,
+        (before, _) => before,
+    };
+    let fit = ((damage.to - damage.from) / record::EMPTY) as u64;
+    let missing = high.saturating_sub(low + 1);
+    if missing <= fit {
+        low + 1..high.max(low + 1)
+    } else {
+        named.filter(|&seq| seq < high).map_or(0..0, |seq| seq..seq + 1)
+    }
+}

@@ -1,0 +1,216 @@
+//! Building a stream's state from the records of its blocks, from the last block to the first.
+
+use std::collections::VecDeque;
+
+use hashbrown::HashSet;
+use types::Timestamp;
+
+use super::FileStore;
+use super::append::compact_below;
+use super::block::{Block, file_path};
+use super::index_db::Index;
+use super::losses::gone_in;
+use super::packed;
+use super::record::{self, Damage, Kind, Record};
+use super::recovery::refused;
+use crate::api::StoreError;
+use crate::error::io_error;
+use crate::ttl;
+
+pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
+
+/// What a rebuild gathers while it goes from the last block to the first.
+#[derive(Default)]
+struct Rebuild {
+    prior: Option<Index>,
+    /// Sequences that some tombstone speaks of.
+    tombs: SeqHashSet,
+    /// The highest of them, with its time.
+    highest_tomb: Option<(u64, i64)>,
+    /// No record from here on counts: a later block has it.
+    ceiling: u64,
+    blocks: VecDeque<Block>,
+    /// What to repair: block index, its bytes, and the damage.
+    damaged: Vec<(u64, Vec<u8>, Vec<Damage>)>,
+}
+
+impl FileStore {
+    /// Builds the state from the records.
+    pub(super) fn rebuild(
+        &mut self,
+        numbers: &[u64],
+        prior: Option<Index>,
+    ) -> Result<(), StoreError> {
+        self.subjects.reset(self.tracks_subjects());
+        let mut rebuild = Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() };
+        for &number in numbers.iter().rev() {
+            self.rebuild_block(number, &mut rebuild)?;
+        }
+        let Rebuild { prior, tombs, highest_tomb, mut blocks, damaged, .. } = rebuild;
+        let mut last = (0, Timestamp::ZERO.unix_ns());
+        for block in &mut blocks {
+            if block.last_seq == 0 {
+                (block.last_seq, block.last_ns) = last;
+                block.first_seq = last.0 + 1;
+            }
+            last = (block.last_seq, block.last_ns);
+            block.set_mark();
+            self.msgs += block.msgs;
+            self.bytes += block.bytes;
+        }
+        // That of the last message also has its time, which an erased record has not.
+        if let Some(tomb) = highest_tomb.filter(|tomb| tomb.0 >= last.0) {
+            last = tomb;
+        }
+        (self.last_seq, self.last_ns) = last;
+        self.blocks = blocks;
+        if self.blocks.is_empty() {
+            self.roll();
+            self.index_due = super::IndexDue::No;
+        }
+        let first = self.blocks.iter().find(|block| block.msgs > 0);
+        (self.first_seq, self.first_ns) =
+            first.map_or((last.0 + 1, 0), |block| (block.first_seq, block.first_ns));
+        let is_gone = |seq: u64| {
+            tombs.contains(&seq) || prior.as_ref().is_some_and(|prior| gone_in(prior, seq))
+        };
+        self.repair_found(damaged, &is_gone)?;
+        if let Some(prior) = &prior {
+            self.hear_witness(prior, &tombs)?;
+        }
+        Ok(())
+    }
+
+    fn rebuild_block(&mut self, number: u64, rebuild: &mut Rebuild) -> Result<(), StoreError> {
+        let file = self
+            .disk
+            .read(&file_path(&self.msgs_dir, number))
+            .map_err(|error| io_error("reading a block", error))?;
+        let packed = packed::is_packed(&file);
+        let bytes = if packed { packed::unpack(&file) } else { Some(file) };
+        let Some(bytes) = bytes else {
+            return Err(refused(format!("block {number} cannot be decompressed")));
+        };
+        if bytes.len() > u32::MAX as usize {
+            return Err(refused("a block is larger than 4 GiB"));
+        }
+        let mut block = Block::new(&self.config.name, number, 0, 0);
+        block.created = true;
+        block.packed = packed;
+        let mut offsets: Vec<usize> = Vec::new();
+        let mut damage = record::scan(&bytes, &block.hasher.clone(), |offset, record| {
+            if record.kind == Kind::Tombstone {
+                rebuild.tombs.insert(record.seq);
+                block.note_tombstone(record.seq);
+                let tomb = (record.seq, record.ts_ns);
+                rebuild.highest_tomb = rebuild.highest_tomb.max(Some(tomb));
+            } else {
+                offsets.push(offset);
+            }
+        });
+        let end = match packed {
+            true => bytes.len(),
+            false => self.cut_torn_tail(number, &bytes, &mut damage, rebuild)?,
+        };
+        block.raw_len = end as u64;
+        block.written = end as u64;
+        block.allocated = end as u64;
+        let (mut lowest, mut last_seq) = (u64::MAX, 0);
+        for offset in offsets {
+            let Some(record) = Record::parse(&bytes, offset) else { continue };
+            let seq = record.seq;
+            if seq <= last_seq || seq >= rebuild.ceiling {
+                continue;
+            }
+            last_seq = seq;
+            lowest = lowest.min(seq);
+            block.high = block.high.max(seq);
+            let gone = record.kind == Kind::Erased
+                || rebuild.tombs.contains(&seq)
+                || rebuild.prior.as_ref().is_some_and(|prior| gone_in(prior, seq));
+            if gone {
+                block.remains.insert(seq);
+                if record.kind == Kind::Message && !rebuild.tombs.contains(&seq) {
+                    self.untrace(number, seq, record.ts_ns);
+                }
+            } else {
+                self.count_in(&mut block, &record);
+            }
+            block.last_seq = seq;
+            if record.kind == Kind::Message {
+                block.last_ns = record.ts_ns;
+            }
+        }
+        if block.msgs == 0 {
+            block.clear_live();
+        } else {
+            // What follows the last live one is gone.
+            block.deleted.insert_range(self.counted_up_to + 1, block.last_seq + 1);
+        }
+        block.compact_below = compact_below(&block);
+        rebuild.ceiling = rebuild.ceiling.min(lowest);
+        if !damage.is_empty() {
+            rebuild.damaged.push((number, bytes, damage));
+        }
+        rebuild.blocks.push_front(block);
+        Ok(())
+    }
+
+    /// Counts a live message of a block that is being rebuilt.
+    fn count_in(&mut self, block: &mut Block, record: &Record<'_>) {
+        let seq = record.seq;
+        if block.msgs == 0 {
+            block.first_seq = seq;
+            block.first_ns = record.ts_ns;
+        } else {
+            block.deleted.insert_range(self.counted_up_to + 1, seq);
+        }
+        self.counted_up_to = seq;
+        block.msgs += 1;
+        block.bytes += record.len as u64;
+        self.subjects.insert(record.subject, seq);
+        if self.config.allow_msg_ttl {
+            let seconds = ttl::of_headers(record.headers);
+            self.lifetimes.add(seq, record.ts_ns, seconds);
+            block.ttls += u64::from(seconds > 0);
+        }
+        if self.config.allow_msg_schedules
+            && ttl::header(record.headers, b"Nats-Schedule").is_some()
+        {
+            block.schedules += 1;
+        }
+    }
+
+    /// Cuts off what a crash left unfinished at the end of the last block with content; answers
+    /// where its records end. A whole record with a wrong checksum is no such thing.
+    fn cut_torn_tail(
+        &mut self,
+        number: u64,
+        bytes: &[u8],
+        damage: &mut Vec<Damage>,
+        rebuild: &Rebuild,
+    ) -> Result<usize, StoreError> {
+        let is_last = rebuild.blocks.iter().all(|later| later.raw_len == 0);
+        let torn = damage.last().copied().filter(|last| {
+            let whole = Record::parse(bytes, last.from).is_some_and(|record| {
+                record.is_plausible() && record.seq > last.after_seq && record.seq > 0
+            });
+            is_last && last.to == bytes.len() && !whole
+        });
+        let Some(torn) = torn else { return Ok(bytes.len()) };
+        damage.pop();
+        // Zeros are room that was made ahead.
+        let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        if let Some(tail) = bytes.get(torn.from..end).filter(|tail| !tail.is_empty()) {
+            self.set_aside(number, tail)?;
+        }
+        self.disk
+            .open(&file_path(&self.msgs_dir, number), env::OpenMode::Existing)
+            .and_then(|file| {
+                file.set_len(torn.from as u64)?;
+                file.sync_data()
+            })
+            .map_err(|error| io_error("cutting a torn record off", error))?;
+        Ok(torn.from)
+    }
+}
