@@ -8,6 +8,9 @@ use std::time::Instant;
 
 use crate::DEADLINE;
 
+/// Where a server writes which features of the ledger it reached.
+const MARKS: &str = "marks";
+
 /// How a server is started.
 #[derive(Clone)]
 pub struct Setup {
@@ -103,7 +106,7 @@ pub struct Node {
 impl Node {
     fn launch(&mut self) {
         let mut command = self.setup.command(self.dir.path());
-        let mut child = command
+        let mut child = mark::record_child(&mut command, &self.dir.path().join(MARKS))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -199,5 +202,9 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.kill9();
+        let marks = self.dir.path().join(MARKS);
+        mark::absorb(&marks);
+        // Another node may go on in the same directory.
+        let _ = std::fs::remove_file(marks);
     }
 }

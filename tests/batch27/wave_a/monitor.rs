@@ -1,0 +1,3 @@
+//! Health over HTTP and in process.
+//!
+//! Tests 7, 8 (monitor_test.go) of the ledger.

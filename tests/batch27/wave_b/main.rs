@@ -1,0 +1,6 @@
+//! Wave B of batch 27: the file store, consumers, heavier runs.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+
+mod consumer;
+mod filestore;
+mod norace;

@@ -1,0 +1,3 @@
+//! Writes that the disk refuses.
+//!
+//! Tests 64, 65 (jetstream_test.go) of the ledger.
