@@ -100,6 +100,17 @@ fn picture(node: &Node) -> Value {
     json!(streams)
 }
 
+/// After a kill the last block ends with the zeros that were written ahead of its records. The
+/// reference cuts them off and calls them lost bytes, of no message.
+fn forget_lost_bytes_without_messages(streams: &mut Value) {
+    for stream in streams.as_array_mut().expect("streams") {
+        let state = stream[2].as_object_mut().expect("a state");
+        if state.get("lost").is_some_and(|lost| lost["msgs"].is_null()) {
+            state.remove("lost");
+        }
+    }
+}
+
 #[track_caller]
 fn check_moves(from: Setup, to: Setup, end: fn(&mut Node)) {
     let mut writer = from.start();
@@ -107,7 +118,8 @@ fn check_moves(from: Setup, to: Setup, end: fn(&mut Node)) {
     let before = picture(&writer);
     end(&mut writer);
     let reader = to.start_in(writer.shared_dir());
-    let after = picture(&reader);
+    let mut after = picture(&reader);
+    forget_lost_bytes_without_messages(&mut after);
     let (before, after) = (before.as_array().expect("streams"), after.as_array().expect("streams"));
     for (before, after) in before.iter().zip(after) {
         for (part, (b, a)) in ["config", "created", "state", "messages", "consumers"]

@@ -234,6 +234,9 @@ const BETTER_HERE: &[&str] = &[
     "a = [\"",
 ];
 
+/// Texts whose message depends on the reference's walk through a map.
+const WALKED_IN_ANY_ORDER: &[&str] = &["jetstream {store: /a, store_dir: /b}"];
+
 fn reference() -> Option<PathBuf> {
     let found = std::env::var_os("NATS_SERVER_REFERENCE").map(PathBuf::from);
     if found.is_none() {
@@ -243,7 +246,7 @@ fn reference() -> Option<PathBuf> {
 }
 
 /// What nats-server says with `-t`, line by line.
-fn theirs(binary: &Path, dir: &Path) -> BTreeSet<String> {
+fn theirs_of(binary: &Path, dir: &Path) -> BTreeSet<String> {
     let output = Command::new(binary)
         .args(["-c", "c.conf", "-t"])
         .current_dir(dir)
@@ -284,7 +287,15 @@ fn verdicts_and_messages_are_those_of_the_reference() {
     let mut differences = Vec::new();
     for text in CORPUS {
         std::fs::write(dir.path().join("c.conf"), text).expect("written");
-        let (theirs, ours) = (theirs(&binary, dir.path()), ours(dir.path()));
+        let ours = ours(dir.path());
+        let mut theirs = theirs_of(&binary, dir.path());
+        // The reference walks a map in random order: of two mistakes it may name the other one.
+        for _ in 0..20 {
+            if theirs == ours || !WALKED_IN_ANY_ORDER.contains(text) {
+                break;
+            }
+            theirs = theirs_of(&binary, dir.path());
+        }
         if theirs != ours {
             differences.push(format!("{text:?}\n  reference: {theirs:?}\n  here:      {ours:?}"));
         }
@@ -298,7 +309,7 @@ fn what_is_said_better_here_is_refused_by_both() {
     let dir = tempfile::tempdir().expect("a directory");
     for text in BETTER_HERE {
         std::fs::write(dir.path().join("c.conf"), text).expect("written");
-        let (theirs, ours) = (theirs(&binary, dir.path()), ours(dir.path()));
+        let (theirs, ours) = (theirs_of(&binary, dir.path()), ours(dir.path()));
         let refused =
             |lines: &BTreeSet<String>| !lines.iter().any(|line| line.contains("is valid"));
         assert!(refused(&theirs) && refused(&ours), "{text:?}: {theirs:?} {ours:?}");
