@@ -25,7 +25,8 @@ pub use api::{
     OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StreamStore, Totals,
 };
 pub use file_store::{
-    FileStore, FileStoreOptions, OpenedStream, Opening, open_account, open_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, StoreCipher,
+    open_account, open_stream, stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
 

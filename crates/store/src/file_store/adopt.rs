@@ -69,15 +69,20 @@ impl FileStore {
     }
 
     fn is_packed(&self, number: u64, len: u64) -> Result<bool, StoreError> {
+        Ok(packed::is_packed(&self.block_start(number, len)?))
+    }
+
+    /// First bytes of a block; zeros if it is too short to be compressed.
+    fn block_start(&self, number: u64, len: u64) -> Result<[u8; packed::START], StoreError> {
         let mut start = [0; packed::START];
         if len < start.len() as u64 {
-            return Ok(false);
+            return Ok(start);
         }
         self.disk
             .open(&file_path(&self.msgs_dir, number), env::OpenMode::Existing)
             .and_then(|file| file.read_exact_at(&mut start, 0))
             .map_err(|error| io_error("reading a block", error))?;
-        Ok(packed::is_packed(&start))
+        Ok(start)
     }
 
     /// Takes over the state of an exact index.
@@ -105,7 +110,11 @@ impl FileStore {
             block.unread = true;
             block.high = if at == last_block { index.last_seq } else { state.last_seq };
             block.created = true;
-            block.packed = self.is_packed(state.index, len)?;
+            let start = self.block_start(state.index, len)?;
+            block.packed = packed::is_packed(&start);
+            if packed::is_headless(&start) {
+                self.headless.push(state.index);
+            }
             // The length of compressed content is known when it is read.
             block.raw_len = if block.packed { len.max(state.bytes) } else { len };
             block.written = block.raw_len;

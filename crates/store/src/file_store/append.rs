@@ -404,7 +404,8 @@ impl FileStore {
     ) -> Result<bool, StoreError> {
         self.writable()?;
         let Some(at) = self.locate(seq) else { return Ok(false) };
-        if erase == Erase::Overwrite {
+        // Other bytes under the same key stream would give away what was there.
+        if erase == Erase::Overwrite && self.vault.is_none() {
             // Taken from the slot before it is forgotten; written by the next flush, after the
             // tombstone, so that no crash leaves a bad record without its reason.
             if !self.ensure(at, seq)? {

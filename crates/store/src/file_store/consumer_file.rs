@@ -7,6 +7,7 @@ use std::sync::Arc;
 use env::Disk;
 use types::{SequencePair, Timestamp};
 
+use super::crypt::{self, Asset, Vault};
 use super::meta::{self, Sync};
 use super::varint::{Reader, push_i, push_u};
 use crate::api::{ConsumerMeta, ConsumerState, ConsumerStore, Durability, PendingAck, StoreError};
@@ -104,19 +105,26 @@ pub(super) struct ConsumerFile {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     stream: String,
+    asset: Asset,
     buf: Vec<u8>,
 }
 
 impl ConsumerFile {
-    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str) -> Self {
-        ConsumerFile { disk, dir, stream: stream.to_owned(), buf: Vec::new() }
+    pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str, asset: Asset) -> Self {
+        ConsumerFile { disk, dir, stream: stream.to_owned(), asset, buf: Vec::new() }
     }
 
-    /// Makes the directory with its configuration, durably.
-    pub(super) fn create(&self, meta: &ConsumerMeta) -> Result<(), StoreError> {
+    /// Makes the directory with its key and its configuration, durably.
+    pub(super) fn create(
+        &mut self,
+        meta: &ConsumerMeta,
+        vault: Option<&Vault>,
+    ) -> Result<(), StoreError> {
         let error = |error| io_error("creating a consumer's directory", error);
         self.disk.create_dir_all(&self.dir).map_err(error)?;
-        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta)?;
+        let context = format!("{}.{}", self.stream, meta.name);
+        self.asset = meta::create_key(&*self.disk, &self.dir, vault, &context)?;
+        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta, &self.asset)?;
         match self.dir.parent() {
             Some(parent) => self.disk.sync_dir(parent).map_err(error),
             None => Ok(()),
@@ -127,13 +135,34 @@ impl ConsumerFile {
     pub(super) fn read_state(&self) -> Result<Option<ConsumerState>, StoreError> {
         match self.disk.read(&self.dir.join(STATE)) {
             Ok(bytes) if bytes.is_empty() => Ok(None),
-            Ok(bytes) => match decode(&bytes) {
+            Ok(bytes) => match self.asset.open(bytes).and_then(|bytes| decode(&bytes)) {
                 Some(state) => Ok(Some(state)),
                 None => Err(StoreError::Damaged(format!("{STATE} cannot be decoded"))),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error("reading a consumer's state", error)),
         }
+    }
+
+    /// Writes configuration and progress anew under the configured key.
+    pub(super) fn rekey(&mut self, vault: &Vault, name: &str) -> Result<(), StoreError> {
+        let context = vault.consumer_context(name);
+        let meta = crypt::read_asset(&*self.disk, Some(vault), &self.dir, &context)
+            .map_err(StoreError::Damaged)?;
+        let path = self.dir.join(STATE);
+        let state = match self.disk.read(&path) {
+            Ok(stored) => self.asset.open(stored).filter(|state| !state.is_empty()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(io_error("reading a consumer's state", error)),
+        };
+        let hashed = format!("{}/{name}", self.stream);
+        let keyed =
+            crypt::Keyed { dir: &self.dir, name: &hashed, context: &context, sealed: &path };
+        let secret = crypt::rekey_dir(&*self.disk, vault, keyed, &meta.plain, |secret| {
+            state.map(|state| secret.seal(&state)).transpose()
+        })?;
+        self.asset = Asset(Some(secret));
+        Ok(())
     }
 
     /// Moves a damaged state aside.
@@ -151,11 +180,20 @@ impl ConsumerStore for ConsumerFile {
             Durability::Synced => Sync::Now,
             Durability::Written => Sync::Later,
         };
-        meta::replace_file(&*self.disk, &self.dir.join(STATE), &self.buf, sync)
+        let path = self.dir.join(STATE);
+        match &self.asset.0 {
+            None => meta::replace_file(&*self.disk, &path, &self.buf, sync),
+            Some(secret) => {
+                let sealed = secret
+                    .seal(&self.buf)
+                    .map_err(|error| io_error("encrypting a consumer's state", error))?;
+                meta::replace_file(&*self.disk, &path, &sealed, sync)
+            }
+        }
     }
 
     fn update_config(&mut self, meta: &ConsumerMeta) -> Result<(), StoreError> {
-        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta)
+        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta, &self.asset)
     }
 
     fn delete(&mut self) -> Result<(), StoreError> {

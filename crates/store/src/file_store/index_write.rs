@@ -58,6 +58,9 @@ impl FileStore {
             writer.block(&state, &block.deleted);
         }
         let file = writer.finish(last_block, checksum, &self.hasher());
+        let file = self
+            .seal_index(&self.asset, file)
+            .map_err(|error| io_error("encrypting the index", error))?;
         match meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now) {
             // It is only a help for the next start.
             Err(StoreError::NoSpace) => self.drop_index(),

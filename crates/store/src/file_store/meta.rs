@@ -7,7 +7,9 @@ use env::{Disk, OpenMode};
 use serde::Serialize;
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
+use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
 use super::record::Hasher;
+use super::{INDEX, MSGS, consumer_file};
 use crate::api::{ConsumerMeta, StoreError};
 use crate::error::io_error;
 
@@ -15,7 +17,7 @@ pub(super) const META: &str = "meta.inf";
 pub(super) const SUM: &str = "meta.sum";
 pub(super) const KEY: &str = "meta.key";
 /// The configuration that is being stored; the reference ignores the file.
-const PENDING: &str = "meta.pending";
+pub(super) const PENDING: &str = "meta.pending";
 /// Highest `_nats.req.level` that nats-server 2.14 serves (`server/jetstream_versioning.go`).
 const HIGHEST_LEVEL: u32 = 4;
 const LEVEL_KEY: &str = "_nats.req.level";
@@ -57,7 +59,8 @@ pub(super) fn replace_file(
     }
 }
 
-fn checksum(name: &str, meta: &[u8]) -> String {
+/// What `meta.sum` says of a stored configuration.
+pub(super) fn checksum(name: &str, meta: &[u8]) -> String {
     Hasher::new(name).sum(&[meta]).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -102,8 +105,10 @@ struct ConsumerMetaJson<'c> {
     config: &'c ConsumerConfig,
 }
 
-fn encode(meta: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec(meta).map_err(|error| StoreError::Damaged(format!("encoding: {error}")))
+fn encode(meta: &impl Serialize, asset: &Asset) -> Result<Vec<u8>, StoreError> {
+    let json = serde_json::to_vec(meta)
+        .map_err(|error| StoreError::Damaged(format!("encoding: {error}")))?;
+    asset.seal(&json).map_err(|error| io_error("encrypting a configuration", error))
 }
 
 /// Stores a stream's configuration in its directory.
@@ -112,8 +117,23 @@ pub(super) fn write_stream(
     dir: &Path,
     created: Timestamp,
     config: &StreamConfig,
+    asset: &Asset,
 ) -> Result<(), StoreError> {
-    write(disk, dir, &config.name, &encode(&StreamMetaJson { created, config })?)
+    write(disk, dir, &config.name, &encode(&StreamMetaJson { created, config }, asset)?)
+}
+
+/// Makes the key of a stream's or consumer's new directory, durably; none in a plain store.
+pub(super) fn create_key(
+    disk: &dyn Disk,
+    dir: &Path,
+    vault: Option<&Vault>,
+    context: &str,
+) -> Result<Asset, StoreError> {
+    let Some(vault) = vault else { return Ok(Asset::default()) };
+    let (secret, file) =
+        vault.generate(context).map_err(|error| io_error("making a key", error))?;
+    replace_file(disk, &dir.join(KEY), &file, Sync::Now)?;
+    Ok(Asset(Some(secret)))
 }
 
 /// Stores a consumer's configuration in its directory.
@@ -122,16 +142,17 @@ pub(super) fn write_consumer(
     dir: &Path,
     stream: &str,
     meta: &ConsumerMeta,
+    asset: &Asset,
 ) -> Result<(), StoreError> {
     let json = ConsumerMetaJson { created: meta.created, name: &meta.name, config: &meta.config };
-    write(disk, dir, &format!("{stream}/{}", meta.name), &encode(&json)?)
+    write(disk, dir, &format!("{stream}/{}", meta.name), &encode(&json, asset)?)
 }
 
 /// A stored configuration as it was read, or why it cannot be served.
 #[derive(Debug)]
 pub(super) enum Read<T> {
-    /// Creation time and configuration.
-    Good(Timestamp, T),
+    /// Creation time and configuration, and the key that it was under.
+    Good(Timestamp, T, Asset, Origin),
     /// Files stay; the reason is for people.
     Refused(String),
 }
@@ -143,37 +164,45 @@ enum Check {
     Presence,
 }
 
+type Object = serde_json::Map<String, serde_json::Value>;
+
 /// Reads the JSON object of a meta file, checks its sum, takes `Created` (and `Name`) off.
 fn read_object(
     disk: &dyn Disk,
-    dir: &Path,
-    name: &str,
+    vault: Option<&Vault>,
+    keyed: Keyed<'_>,
     check: Check,
-) -> Result<(Timestamp, serde_json::Map<String, serde_json::Value>), String> {
-    finish_write(disk, dir, name)
-        .map_err(|error| format!("a change of {META} cannot be finished: {error}"))?;
-    if matches!(disk.info(&dir.join(KEY)), Ok(Some(_))) {
-        return Err("it is encrypted, which is not supported yet".to_owned());
+) -> Result<(Timestamp, Object, Asset, Origin), String> {
+    let Keyed { dir, name, context, .. } = keyed;
+    let what = if check == Check::Sum { "stream" } else { "consumer" };
+    finish_rekey(disk, vault, keyed)?;
+    let read = read_asset(disk, vault, dir, context);
+    if read.is_ok() {
+        // Under a key that is not ours nothing is touched.
+        finish_write(disk, dir, name)
+            .map_err(|error| format!("a change of {META} cannot be finished: {error}"))?;
     }
-    let meta =
+    let stored =
         disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
     let sum =
         disk.read(&dir.join(SUM)).map_err(|error| format!("{SUM} cannot be read: {error}"))?;
-    if check == Check::Sum && checksum(name, &meta).as_bytes() != sum {
+    if check == Check::Sum && checksum(name, &stored).as_bytes() != sum {
         return Err(format!("{META} does not match the checksum in {SUM}"));
     }
+    let read = read.map_err(|reason| format!("Error decrypting our {what} metafile: {reason}"))?;
+    let meta = read.plain;
     // Text after the object is ignored, as the reference does.
     let object = serde_json::Deserializer::from_slice(&meta)
-        .into_iter::<serde_json::Map<String, serde_json::Value>>()
+        .into_iter::<Object>()
         .next()
-        .unwrap_or_else(|| Ok(serde_json::Map::new()));
+        .unwrap_or_else(|| Ok(Object::new()));
     let mut object = object.map_err(|error| format!("{META} is not JSON: {error}"))?;
     let created = object
         .remove("Created")
         .and_then(|value| value.as_str().and_then(|text| text.parse().ok()))
         .unwrap_or(Timestamp::ZERO);
     object.remove("Name");
-    Ok((created, object))
+    Ok((created, object, Asset(read.secret), read.origin))
 }
 
 fn check_level(metadata: &std::collections::BTreeMap<String, String>) -> Result<(), String> {
@@ -185,18 +214,25 @@ fn check_level(metadata: &std::collections::BTreeMap<String, String>) -> Result<
 }
 
 /// Reads a stream's configuration.
-pub(super) fn read_stream(disk: &dyn Disk, dir: &Path, name: &str) -> Read<StreamConfig> {
+pub(super) fn read_stream(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &str,
+    vault: Option<&Vault>,
+) -> Read<StreamConfig> {
+    let sealed = dir.join(MSGS).join(INDEX);
     let read = || {
-        let (created, object) = read_object(disk, dir, name, Check::Sum)?;
+        let keyed = Keyed { dir, name, context: name, sealed: &sealed };
+        let (created, object, asset, origin) = read_object(disk, vault, keyed, Check::Sum)?;
         let config = StreamConfig::deserialize_meta(object)?;
         if config.name != name {
             return Err(format!("{META} is of stream {:?}", config.name));
         }
         check_level(&config.metadata)?;
-        Ok((created, config))
+        Ok((created, config, asset, origin))
     };
     match read() {
-        Ok((created, config)) => Read::Good(created, config),
+        Ok((created, config, asset, origin)) => Read::Good(created, config, asset, origin),
         Err(reason) => Read::Refused(reason),
     }
 }
@@ -207,17 +243,22 @@ pub(super) fn read_consumer(
     dir: &Path,
     stream: &str,
     name: &str,
+    vault: Option<&Vault>,
 ) -> Read<ConsumerMeta> {
+    let sealed = dir.join(consumer_file::STATE);
+    let context = format!("{stream}.{name}");
     let read = || {
-        let (created, object) =
-            read_object(disk, dir, &format!("{stream}/{name}"), Check::Presence)?;
+        let hashed = format!("{stream}/{name}");
+        let keyed = Keyed { dir, name: &hashed, context: &context, sealed: &sealed };
+        let (created, object, asset, origin) = read_object(disk, vault, keyed, Check::Presence)?;
         let config = ConsumerConfig::deserialize_meta(object)?;
         check_level(&config.metadata)?;
-        Ok((created, config))
+        Ok((created, config, asset, origin))
     };
     match read() {
-        Ok((created, config)) => {
-            Read::Good(created, ConsumerMeta { name: name.to_owned(), created, config })
+        Ok((created, config, asset, origin)) => {
+            let meta = ConsumerMeta { name: name.to_owned(), created, config };
+            Read::Good(created, meta, asset, origin)
         }
         Err(reason) => Read::Refused(reason),
     }
@@ -225,14 +266,11 @@ pub(super) fn read_consumer(
 
 /// Strict decoding: an unknown key anywhere refuses.
 trait FromMeta: Sized {
-    fn deserialize_meta(object: serde_json::Map<String, serde_json::Value>)
-    -> Result<Self, String>;
+    fn deserialize_meta(object: Object) -> Result<Self, String>;
 }
 
 impl<T: serde::de::DeserializeOwned> FromMeta for T {
-    fn deserialize_meta(
-        object: serde_json::Map<String, serde_json::Value>,
-    ) -> Result<Self, String> {
+    fn deserialize_meta(object: Object) -> Result<Self, String> {
         serde_json::from_value(serde_json::Value::Object(object))
             .map_err(|error| format!("{META}: {error}"))
     }

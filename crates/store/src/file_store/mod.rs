@@ -10,6 +10,7 @@ mod append;
 mod block;
 mod compact;
 mod consumer_file;
+mod crypt;
 mod find;
 mod flush;
 mod index_db;
@@ -48,9 +49,11 @@ use crate::mem_store::MemConsumer;
 use crate::ttl::Lifetimes;
 use block::Block;
 use consumer_file::ConsumerFile;
+use crypt::{Asset, BlockDisk, Origin, Vault};
 use record::Hasher;
 use subjects::Subjects;
 
+pub use crypt::{Encryption, MasterKey, StoreCipher};
 pub use open::{OpenedStream, Opening, open_account, open_stream, stream_names};
 
 /// Directory of the blocks.
@@ -67,17 +70,30 @@ pub struct FileStoreOptions {
     pub cache_bytes: usize,
     /// Size of new blocks in bytes; 0 is what the reference takes for the configuration.
     pub block_bytes: u64,
+    /// Encryption at rest. A plain store, and what is under the previous key or the other cipher,
+    /// is converted when it is opened.
+    pub encryption: Option<Encryption>,
 }
 
 impl Default for FileStoreOptions {
     fn default() -> Self {
-        FileStoreOptions { cache_bytes: 64 << 20, block_bytes: 0 }
+        FileStoreOptions { cache_bytes: 64 << 20, block_bytes: 0, encryption: None }
     }
 }
 
 /// A stream store in a directory.
 pub struct FileStore {
+    /// Blocks are plain on it.
     disk: Arc<dyn Disk>,
+    /// The same disk, with blocks as they are stored.
+    raw_disk: Arc<dyn Disk>,
+    /// Keys for new files; none in a plain store.
+    vault: Option<Arc<Vault>>,
+    /// Key of configuration and index.
+    asset: Asset,
+    asset_origin: Origin,
+    /// Blocks that are not under the configured key, by index.
+    stale_blocks: Vec<u64>,
     options: FileStoreOptions,
     dir: PathBuf,
     msgs_dir: PathBuf,
@@ -110,6 +126,8 @@ pub struct FileStore {
     to_trim: Vec<u64>,
     /// Blocks to compress after the next flush, by index.
     to_pack: Vec<u64>,
+    /// Compressed blocks without their head, which only recovery finds, by index.
+    headless: Vec<u64>,
     /// Blocks found damaged, by index, to be repaired by the next flush.
     to_repair: Vec<repair::Damaged>,
     index_due: IndexDue,
@@ -169,6 +187,7 @@ struct Compaction {
 /// Block size for a stream (`server/filestore.go` `dynBlkSize`, `maxBlkSize`).
 fn block_size(config: &StreamConfig, options: FileStoreOptions) -> u64 {
     const SMALLEST: u64 = 32_000;
+    const ENCRYPTED: u64 = 2 << 20;
     const MEDIUM: u64 = 4 << 20;
     const LARGEST: u64 = 8 << 20;
     if options.block_bytes > 0 {
@@ -193,6 +212,9 @@ fn block_size(config: &StreamConfig, options: FileStoreOptions) -> u64 {
     }
     if positive(config.max_msgs_per_subject).is_some() {
         return MEDIUM;
+    }
+    if options.encryption.is_some() {
+        return ENCRYPTED;
     }
     match config.retention {
         Retention::Limits => LARGEST,
@@ -223,11 +245,17 @@ impl FileStore {
             )));
         }
         disk.create_dir_all(&dir).map_err(error)?;
-        meta::write_stream(&*disk, &dir, created, config)?;
+        let vault = options
+            .encryption
+            .map(|encryption| Arc::new(Vault::new(encryption, account_dir, &config.name)));
+        let asset = meta::create_key(&*disk, &dir, vault.as_deref(), &config.name)?;
+        meta::write_stream(&*disk, &dir, created, config, &asset)?;
         disk.create_dir_all(&dir.join(MSGS)).map_err(error)?;
         disk.create_dir_all(&dir.join(OBS)).map_err(error)?;
         disk.sync_dir(&dir).map_err(error)?;
-        let mut store = FileStore::empty(Arc::clone(&disk), dir.clone(), created, config, options);
+        let mut store =
+            FileStore::empty(Arc::clone(&disk), dir.clone(), created, config, options, vault);
+        store.asset = asset;
         store.start_at(config.first_seq.max(1) - 1, Timestamp::ZERO.unix_ns())?;
         for dir in [&streams, account_dir] {
             disk.sync_dir(dir).map_err(error)?;
@@ -245,9 +273,20 @@ impl FileStore {
         created: Timestamp,
         config: &StreamConfig,
         options: FileStoreOptions,
+        vault: Option<Arc<Vault>>,
     ) -> FileStore {
+        let raw_disk = Arc::clone(&disk);
+        let disk = match &vault {
+            Some(vault) => Arc::new(BlockDisk::new(disk, Arc::clone(vault))),
+            None => disk,
+        };
         FileStore {
             disk,
+            raw_disk,
+            vault,
+            asset: Asset::default(),
+            asset_origin: Origin::Current,
+            stale_blocks: Vec::new(),
             options,
             msgs_dir: dir.join(MSGS),
             dir,
@@ -271,6 +310,7 @@ impl FileStore {
             to_compact: Vec::new(),
             to_trim: Vec::new(),
             to_pack: Vec::new(),
+            headless: Vec::new(),
             to_repair: Vec::new(),
             index_due: IndexDue::No,
             index_ends_in_zeros: false,
@@ -475,7 +515,7 @@ impl StreamStore for FileStore {
         if config.storage != Storage::File || config.name != self.config.name {
             return Err(StoreError::Damaged("a stream keeps its name and storage".to_owned()));
         }
-        meta::write_stream(&*self.disk, &self.dir, self.created, config)?;
+        meta::write_stream(&*self.disk, &self.dir, self.created, config, &self.asset)?;
         self.config = config.clone();
         self.limits = Limits::of(config);
         self.block_size = block_size(config, self.options);
@@ -501,12 +541,13 @@ impl StreamStore for FileStore {
         if meta.config.mem_storage {
             return Ok(Box::new(MemConsumer));
         }
-        let file = ConsumerFile::new(
+        let mut file = ConsumerFile::new(
             Arc::clone(&self.disk),
             self.consumer_dir(&meta.name),
             &self.config.name,
+            Asset::default(),
         );
-        file.create(meta)?;
+        file.create(meta, self.vault.as_deref())?;
         Ok(Box::new(file))
     }
 

@@ -8,6 +8,7 @@ use env::{Disk, EntryKind};
 use types::{StreamConfig, Timestamp};
 
 use super::consumer_file::ConsumerFile;
+use super::crypt::{Origin, Vault};
 use super::meta::{self, Read};
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS};
 use crate::api::{RecoveredConsumer, StoreError, StreamStore};
@@ -92,13 +93,17 @@ pub fn open_stream(
     options: FileStoreOptions,
 ) -> OpenedStream {
     let dir = account_dir.join(STREAMS).join(&name);
-    let (created, config) = match meta::read_stream(&**disk, &dir, &name) {
-        Read::Good(created, config) => (created, config),
+    let vault =
+        options.encryption.map(|encryption| Arc::new(Vault::new(encryption, account_dir, &name)));
+    let read = meta::read_stream(&**disk, &dir, &name, vault.as_deref());
+    let (created, config, asset, origin) = match read {
+        Read::Good(created, config, asset, origin) => (created, config, asset, origin),
         Read::Refused(reason) => {
             return OpenedStream { name, opening: Opening::Offline { config: None, reason } };
         }
     };
-    let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options);
+    let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options, vault);
+    (store.asset, store.asset_origin) = (asset, origin);
     let config = Box::new(config);
     let opening = match store.open() {
         Ok(()) => Opening::Ready { created, config, store: Box::new(store) },
@@ -111,7 +116,8 @@ impl FileStore {
     fn open(&mut self) -> Result<(), StoreError> {
         self.recover()?;
         let delivered = self.open_consumers()?;
-        self.finish_recovery(delivered)
+        self.finish_recovery(delivered)?;
+        self.convert()
     }
 
     /// Reads all consumers; answers the highest sequence that any was given.
@@ -132,13 +138,19 @@ impl FileStore {
             if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
                 continue;
             }
-            let meta = match meta::read_consumer(&*self.disk, &dir, &self.config.name, name) {
-                Read::Good(_, meta) => meta,
+            let (meta, asset, origin) = match meta::read_consumer(
+                &*self.disk,
+                &dir,
+                &self.config.name,
+                name,
+                self.vault.as_deref(),
+            ) {
+                Read::Good(_, meta, asset, origin) => (meta, asset, origin),
                 Read::Refused(reason) => {
                     return Err(StoreError::Damaged(format!("consumer {name:?}: {reason}")));
                 }
             };
-            let file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name);
+            let mut file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name, asset);
             let state = match file.read_state() {
                 Ok(state) => state,
                 Err(StoreError::Damaged(_)) => {
@@ -147,6 +159,11 @@ impl FileStore {
                 }
                 Err(error) => return Err(error),
             };
+            if origin == Origin::Stale
+                && let Some(vault) = &self.vault
+            {
+                file.rekey(vault, name)?;
+            }
             delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
             self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
         }

@@ -25,6 +25,11 @@ pub(super) fn is_packed(start: &[u8]) -> bool {
     start.starts_with(MAGIC) || start.starts_with(S2_STREAM)
 }
 
+/// Whether a compressed file lacks its head, from its first bytes.
+pub(super) fn is_headless(start: &[u8]) -> bool {
+    start.starts_with(S2_STREAM)
+}
+
 /// Bytes that [`is_packed`] needs.
 pub(super) const START: usize = 10;
 

@@ -6,16 +6,20 @@ use super::{FileStore, IndexDue, Journal, MSGS};
 use crate::api::{OnRemoved, Purge, Removed, StoreError};
 use crate::error::io_error;
 use env::OpenMode;
+use std::path::{Path, PathBuf};
 use types::Timestamp;
 
 /// While a purge replaces the directory of the blocks (`server/filestore.go` `newMsgDir`,
 /// `purgeDir`).
 pub(super) const NEW_MSGS: &str = "__new_msgs__";
 pub(super) const OLD_MSGS: &str = "__msgs__";
-/// The block to be, until the purge is decided.
-const FRESH: &str = "purged.tmp";
 /// More messages of one block than this are removed by rewriting it, fewer by tombstones.
 const MOST_TOMBSTONES: u64 = 256;
+
+/// The block to be, until the purge is decided.
+fn fresh_path(dir: &Path, index: u64) -> PathBuf {
+    dir.join(format!("{index}.blk.tmp"))
+}
 
 impl FileStore {
     pub(super) fn purge_matching(
@@ -168,7 +172,7 @@ impl FileStore {
     /// Writes the block that a purge leaves, where recovery does not look for it yet.
     fn write_fresh(&mut self, fresh: &Block) -> Result<(), StoreError> {
         let dir = self.dir.join(NEW_MSGS);
-        let path = dir.join(FRESH);
+        let path = fresh_path(&dir, fresh.index);
         let write = || {
             self.disk.remove_dir_all(&dir)?;
             self.disk.create_dir_all(&dir)?;
@@ -194,7 +198,7 @@ impl FileStore {
         let msgs = self.dir.join(MSGS);
         let swap = || {
             disk.remove_dir_all(&old)?;
-            disk.rename(&fresh.join(FRESH), &block::file_path(&fresh, index))?;
+            disk.rename(&fresh_path(&fresh, index), &block::file_path(&fresh, index))?;
             disk.sync_dir(&fresh)?;
             disk.rename(&msgs, &old)?;
             disk.rename(&fresh, &msgs)?;

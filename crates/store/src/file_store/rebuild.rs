@@ -87,6 +87,9 @@ impl FileStore {
             .read(&file_path(&self.msgs_dir, number))
             .map_err(|error| io_error("reading a block", error))?;
         let packed = packed::is_packed(&file);
+        if packed::is_headless(&file) {
+            self.headless.push(number);
+        }
         let bytes = if packed { packed::unpack(&file) } else { Some(file) };
         let Some(bytes) = bytes else {
             return Err(refused(format!("block {number} cannot be decompressed")));

@@ -23,9 +23,10 @@ impl FileStore {
         self.finish_purge()?;
         self.read_lost();
         let numbers = self.list_blocks()?;
+        self.check_block_keys(&numbers)?;
         let hasher = self.hasher();
         let index = match self.disk.read(&self.msgs_dir.join(INDEX)) {
-            Ok(bytes) => index_db::decode(&bytes, &hasher),
+            Ok(bytes) => self.open_index(bytes).and_then(|bytes| index_db::decode(&bytes, &hasher)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(io_error("reading the index", error)),
         };
@@ -48,6 +49,8 @@ impl FileStore {
             self.to_pack.clear();
             self.keep_last_seq();
         }
+        // Written anew before the reference cuts them.
+        self.to_pack.append(&mut self.headless);
         Ok(())
     }
 
@@ -116,8 +119,8 @@ impl FileStore {
             let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::File) else {
                 continue;
             };
-            if name.ends_with(".key") {
-                return Err(refused("its blocks are encrypted, which is not supported yet"));
+            if name.ends_with(".key") && self.vault.is_none() {
+                return Err(refused("encrypted store encountered with no main key"));
             }
             let number = name.strip_suffix(".blk").and_then(|number| number.parse::<u32>().ok());
             if let Some(number) = number {

@@ -124,8 +124,10 @@ impl FileStore {
             }
             number += 1;
         };
+        // Not under the block's key stream, of which it would be a second use.
+        let bytes = self.asset.seal(bytes).map_err(error)?;
         let file = self.disk.open(&path, OpenMode::Truncate).map_err(error)?;
-        file.write_all_at(bytes, 0).and_then(|()| file.sync_data()).map_err(error)?;
+        file.write_all_at(&bytes, 0).and_then(|()| file.sync_data()).map_err(error)?;
         self.disk.sync_dir(&self.msgs_dir).map_err(error)
     }
 

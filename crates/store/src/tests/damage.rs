@@ -320,7 +320,7 @@ fn a_wrong_checksum_of_the_configuration_touches_nothing() {
 fn streams_that_cannot_be_read_yet_are_left_untouched() {
     for (name, content, reason) in [
         ("msgs/1.key", &[7; 72][..], "encrypted"),
-        ("meta.key", &[7; 72][..], "encrypted"),
+        ("meta.key", &[7; 72][..], "encryption not enabled"),
         ("msgs/1.blk", b"cmp\x01\x05\x00\x00", "decompressed"),
     ] {
         let world = filled(&config());

@@ -29,7 +29,7 @@ impl World {
         World {
             disk: SimDisk::new(),
             account: PathBuf::from("/data/jetstream/$G"),
-            options: FileStoreOptions { cache_bytes: 16 << 10, block_bytes },
+            options: FileStoreOptions { cache_bytes: 16 << 10, block_bytes, encryption: None },
         }
     }
 

@@ -1,0 +1,154 @@
+//! Giving a directory's own files a new key: configuration, its checksum, the key, and the one
+//! file that is sealed with them change together, whenever the machine stops.
+//!
+//! The new sealed file and the new key are laid beside the old ones. The new configuration under
+//! [`PENDING`] then decides: with it the change is finished at the next start, without it undone.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use env::Disk;
+
+use super::{Origin, Secret, Vault};
+use crate::api::StoreError;
+use crate::error::io_error;
+use crate::file_store::meta::{KEY, META, PENDING, SUM, Sync, checksum, replace_file};
+
+/// A directory of a stream or consumer, as far as its key covers it.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::file_store) struct Keyed<'d> {
+    /// The directory.
+    pub(in crate::file_store) dir: &'d Path,
+    /// What its checksum is keyed with.
+    pub(in crate::file_store) name: &'d str,
+    /// What its key is derived for.
+    pub(in crate::file_store) context: &'d str,
+    /// The file beside the configuration that is sealed with it.
+    pub(in crate::file_store) sealed: &'d Path,
+}
+
+/// The name that a file of the change has until it is decided.
+fn next(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    path.with_file_name(name)
+}
+
+fn failed(error: io::Error) -> StoreError {
+    io_error("changing a key", error)
+}
+
+/// Seals configuration and file under a new key; `sealed` makes the file's new bytes, if there is
+/// such a file.
+pub(in crate::file_store) fn rekey_dir(
+    disk: &dyn Disk,
+    vault: &Vault,
+    keyed: Keyed<'_>,
+    meta: &[u8],
+    sealed: impl FnOnce(&Secret) -> io::Result<Option<Vec<u8>>>,
+) -> Result<Secret, StoreError> {
+    let (secret, key) = vault.generate(keyed.context).map_err(failed)?;
+    if let Some(bytes) = sealed(&secret).map_err(failed)? {
+        replace_file(disk, &next(keyed.sealed), &bytes, Sync::Now)?;
+    }
+    replace_file(disk, &next(&keyed.dir.join(KEY)), &key, Sync::Now)?;
+    let meta = secret.seal(meta).map_err(failed)?;
+    replace_file(disk, &keyed.dir.join(PENDING), &meta, Sync::Now)?;
+    put_in_place(disk, keyed, &meta)?;
+    Ok(secret)
+}
+
+/// The steps after the decision; each may have been done before.
+fn put_in_place(disk: &dyn Disk, keyed: Keyed<'_>, meta: &[u8]) -> Result<(), StoreError> {
+    let take_over = |path: &Path| -> Result<(), StoreError> {
+        match disk.rename(&next(path), path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(failed(error)),
+            Ok(()) => match path.parent() {
+                Some(dir) => disk.sync_dir(dir).map_err(failed),
+                None => Ok(()),
+            },
+        }
+    };
+    take_over(keyed.sealed)?;
+    replace_file(disk, &keyed.dir.join(META), meta, Sync::Now)?;
+    let sum = checksum(keyed.name, meta);
+    replace_file(disk, &keyed.dir.join(SUM), sum.as_bytes(), Sync::Now)?;
+    take_over(&keyed.dir.join(KEY))?;
+    disk.unlink(&keyed.dir.join(PENDING)).map_err(failed)
+}
+
+/// Finishes or undoes a change that was cut short. Under a key that is not ours nothing is touched.
+///
+/// # Errors
+/// Why it can be neither, for people.
+pub(in crate::file_store) fn finish_rekey(
+    disk: &dyn Disk,
+    vault: Option<&Vault>,
+    keyed: Keyed<'_>,
+) -> Result<(), String> {
+    let words = |error: io::Error| error.to_string();
+    let next_key = next(&keyed.dir.join(KEY));
+    let next_sealed = next(keyed.sealed);
+    let drop_file = |path: &Path| match disk.unlink(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    };
+    let key = match disk.read(&next_key) {
+        Ok(key) => Some(key),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(words(error)),
+    };
+    let Some(key) = key else {
+        return match disk.info(&next_sealed).map_err(words)? {
+            Some(_) => drop_file(&next_sealed),
+            None => Ok(()),
+        };
+    };
+    let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
+    let pending = keyed.dir.join(PENDING);
+    if disk.info(&pending).map_err(words)?.is_none() {
+        // The old key must be ours before anything of it goes.
+        read_asset(disk, Some(vault), keyed.dir, keyed.context)?;
+        drop_file(&next_key)?;
+        disk.sync_dir(keyed.dir).map_err(words)?;
+        return drop_file(&next_sealed);
+    }
+    let meta = disk.read(&pending).map_err(words)?;
+    vault.unwrap(keyed.context, &key, |secret| secret.open(&meta))?;
+    put_in_place(disk, keyed, &meta).map_err(|error| error.to_string())
+}
+
+/// Reads a directory's configuration through its key.
+///
+/// # Errors
+/// What is wrong, for people; the reference's words where the key is.
+pub(in crate::file_store) fn read_asset(
+    disk: &dyn Disk,
+    vault: Option<&Vault>,
+    dir: &Path,
+    context: &str,
+) -> Result<Read, String> {
+    let meta =
+        disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
+    let key = match disk.read(&dir.join(KEY)) {
+        Ok(key) => key,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let origin = if vault.is_some() { Origin::Stale } else { Origin::Current };
+            return Ok(Read { plain: meta, secret: None, origin });
+        }
+        Err(error) => return Err(format!("{KEY} cannot be read: {error}")),
+    };
+    let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
+    let (secret, origin, plain) = vault.unwrap(context, &key, |secret| secret.open(&meta))?;
+    Ok(Read { plain, secret: Some(secret), origin })
+}
+
+/// A configuration as it was read.
+pub(in crate::file_store) struct Read {
+    /// Its JSON.
+    pub(in crate::file_store) plain: Vec<u8>,
+    /// Its key, if it is encrypted.
+    pub(in crate::file_store) secret: Option<Secret>,
+    pub(in crate::file_store) origin: Origin,
+}

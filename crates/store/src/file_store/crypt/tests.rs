@@ -1,0 +1,161 @@
+//! Derivation, key files and candidates, as the reference has them.
+
+use std::path::Path;
+
+use super::secret::Secret;
+use super::*;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn key(text: &str) -> MasterKey {
+    MasterKey::new(text.as_bytes()).unwrap()
+}
+
+fn vault(cipher: StoreCipher, current: &str, previous: Option<&str>) -> Vault {
+    let encryption = Encryption { cipher, key: key(current), previous: previous.map(key) };
+    Vault::new(encryption, Path::new("/data/jetstream/$G"), "TEST")
+}
+
+#[test]
+fn keys_are_derived_as_the_reference_does() {
+    let master = key("s3cr3t!!");
+    let cases = [
+        ("TEST", "c87538e15b0189577f3d7c90df57c2d207c90ec8ea9013e447ea5603b007fc87"),
+        ("TEST.dlc", "03d401abcde5ce7ddd2bed0f3ee9529770ae8463d394a9f471e19ed80bb578fd"),
+        ("", "7c32ad431716c8c2ce0555abb7c33a2345cb3381684217c6a89b46334682bfeb"),
+    ];
+    for (context, want) in cases {
+        assert_eq!(hex(&master.derive("$G", context)), want, "{context:?}");
+    }
+    assert_eq!(master.derive("A", "BC"), master.derive("AB", "C"));
+    assert_ne!(master.derive("A", "BC"), key("other").derive("A", "BC"));
+    assert!(MasterKey::new(b"").is_none());
+}
+
+#[test]
+fn long_keys_are_hashed_first() {
+    for len in [63, 64, 65, 200] {
+        let text = vec![b'k'; len];
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&text).unwrap();
+        mac.update(b"infocontext");
+        let want: [u8; 32] = mac.finalize().into_bytes().into();
+        assert_eq!(MasterKey::new(&text).unwrap().derive("info", "context"), want, "{len}");
+    }
+}
+
+#[test]
+fn keys_are_not_printed() {
+    let vault = vault(StoreCipher::ChaCha, "very secret", Some("old secret"));
+    let (secret, _) = vault.generate("TEST").unwrap();
+    let printed = format!("{vault:?} {secret:?} {:?}", key("very secret"));
+    assert!(!printed.contains("secret\"") && !printed.contains("118, 101"), "{printed}");
+    assert!(printed.contains("MasterKey(..)") && printed.contains("Secret("), "{printed}");
+}
+
+#[test]
+fn candidates_are_tried_in_order() {
+    for (cipher, len) in [(StoreCipher::ChaCha, 72), (StoreCipher::Aes, 64)] {
+        let writer = vault(cipher, "s3cr3t!!", None);
+        let (secret, file) = writer.generate("TEST").unwrap();
+        assert_eq!(file.len(), len);
+        let sealed = secret.seal(b"{}").unwrap();
+        let read = |vault: &Vault, context: &str, file: &[u8]| {
+            vault
+                .unwrap(context, file, |secret| secret.open(&sealed))
+                .map(|(_, origin, plain)| (origin, plain))
+        };
+        let good = |origin| Ok((origin, b"{}".to_vec()));
+        assert_eq!(read(&writer, "TEST", &file), good(Origin::Current));
+        let other = vault(cipher.other(), "s3cr3t!!", None);
+        assert_eq!(read(&other, "TEST", &file), good(Origin::Stale));
+        for configured in [cipher, cipher.other()] {
+            let rotated = vault(configured, "new", Some("s3cr3t!!"));
+            assert_eq!(read(&rotated, "TEST", &file), good(Origin::Stale));
+        }
+        let refused = Err("unable to recover keys");
+        assert_eq!(read(&vault(cipher, "new", None), "TEST", &file), refused);
+        assert_eq!(read(&writer, "TEST2", &file), refused);
+        assert_eq!(
+            read(&writer, "TEST", &file[..file.len() - 1]),
+            match len {
+                64 => Err("encryption bad key size"),
+                _ => refused.clone(),
+            }
+        );
+        assert_eq!(read(&writer, "TEST", &file[..63]), Err("encryption bad key size"));
+        for at in 0..file.len() {
+            let mut bad = file.clone();
+            bad[at] ^= 1;
+            assert_eq!(read(&writer, "TEST", &bad), refused, "{at}");
+        }
+    }
+}
+
+#[test]
+fn sealed_files_are_checked() {
+    for cipher in [StoreCipher::ChaCha, StoreCipher::Aes] {
+        let secret = Secret::generate(cipher).unwrap();
+        let sealed = secret.seal(b"plain").unwrap();
+        assert_eq!(sealed.len(), 5 + 16 + cipher.nonce_len());
+        assert_ne!(sealed, secret.seal(b"plain").unwrap(), "a nonce was used twice");
+        assert_eq!(secret.open(&sealed).as_deref(), Some(&b"plain"[..]));
+        for len in 0..sealed.len() {
+            assert_eq!(secret.open(&sealed[..len]), None, "{len}");
+        }
+    }
+}
+
+#[test]
+fn a_key_stream_is_the_same_from_any_offset() {
+    for cipher in [StoreCipher::ChaCha, StoreCipher::Aes] {
+        let secret = Secret::generate(cipher).unwrap();
+        let mut whole = vec![0; 1000];
+        secret.key_stream().apply(&mut whole, 0).unwrap();
+        let mut stream = secret.key_stream();
+        for (from, to) in [(500, 777), (0, 1), (63, 65), (999, 1000), (16, 48)] {
+            let mut part = vec![0; to - from];
+            stream.apply(&mut part, from as u64).unwrap();
+            assert_eq!(part, whole[from..to], "{from}..{to}");
+        }
+    }
+}
+
+#[test]
+fn files_of_the_reference_are_read() {
+    const KEYS: [(StoreCipher, &str, &str); 2] = [
+        (
+            StoreCipher::ChaCha,
+            "a0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b71de69d0e7868b5f83ab5783db2198c65\
+             d4a7cd44f581c038c70ec67228380a2ebf0355a4a0357017071b8faf6c145dfb",
+            "101112131415161718191a1b1c1d1e1f20212223242526275fde408431e955b6f2a018efcfa01138\
+             22bbc6c2c95f74e3d57ec942201595cf88fbde59698f42f43069ff88062c52ceba6ee7b273452ddf\
+             668faf3cd4968e0d",
+        ),
+        (
+            StoreCipher::Aes,
+            "a0a1a2a3a4a5a6a7a8a9aaabacadaeafc011260817913ff5e7989be6d6a89a465aa844df00026164\
+             89971333adc7beef0a02238b23023b7bc540da67cbbe7374",
+            "101112131415161718191a1b1c1d1e1ff178791282104fca0f29a44b859023359db550f5003e51fd\
+             393a8c8f62c7b80c4f02a1fbadf16fce81a49c5e098b64e4970a4226e7ffaad56827a2141b0715fb",
+        ),
+    ];
+    let bytes = |text: &str| -> Vec<u8> {
+        let pairs = text.as_bytes().chunks(2);
+        pairs
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    };
+    for (cipher, key_file, meta) in KEYS {
+        let meta = bytes(meta);
+        for (configured, want) in [(cipher, Origin::Current), (cipher.other(), Origin::Stale)] {
+            let got =
+                vault(configured, "s3cr3t!!", None)
+                    .unwrap("TEST", &bytes(key_file), |secret| secret.open(&meta));
+            let (_, origin, plain) = got.unwrap();
+            assert_eq!(origin, want);
+            assert_eq!(plain, br#"{"Created":"2024-01-02T03:04:05Z","name":"TEST"}"#);
+        }
+    }
+}
