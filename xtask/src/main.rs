@@ -27,6 +27,13 @@ cargo xtask COMMAND
       --seconds N       length of one run (default 3)
       --runs N          alternating runs per row, the median counts (default 3)
       --dir PATH        where store directories go (default: the target directory)
+  bench store       the store alone: appends, recovery, memory, searches, consumers
+      --messages N      messages of the large streams (default 1,000,000)
+      --subjects N      subjects of the stream with many (default 1,000,000)
+      --consumers N     consumers of one stream (default 10,000)
+      --millis N        length of one append run (default 400)
+      --only A,B        of device, appends, recovery, searches, consumers
+      --dir PATH        where store directories go (default: the target directory)
   help              this text
 ";
 

@@ -15,6 +15,7 @@ mod options;
 mod report;
 mod rows;
 mod server;
+mod store;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -51,7 +52,11 @@ pub(crate) enum Side {
 
 /// Entry point of the command.
 pub(crate) fn main(args: Vec<String>) -> ExitCode {
-    match Options::parse(args).and_then(|options| run(&options)) {
+    let outcome = match args.split_first() {
+        Some((first, rest)) if first == "store" => store::main(rest),
+        _ => Options::parse(args).and_then(|options| run(&options)),
+    };
+    match outcome {
         Ok(code) => code,
         Err(message) => {
             eprintln!("xtask bench: {message}");
