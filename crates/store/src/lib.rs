@@ -8,7 +8,8 @@
 //! store; it has no locks and no threads.
 //!
 //! Entry points: [`StreamStore`], [`ConsumerStore`], [`MemStore`], [`FileStore`],
-//! [`open_account`].
+//! [`open_account`]; for people with a stopped or running server's directory [`find_streams`],
+//! [`inspect_stream`], [`mend_stream`].
 //!
 //! Wire sources: `server/store.go`, `memstore.go`, `filestore.go`, `server/avl`, `server/thw`.
 
@@ -23,6 +24,10 @@ mod ttl;
 pub use api::{
     ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
     OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StreamStore, Totals,
+};
+pub use file_store::{
+    BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,
+    StreamPlace, StreamReport, block_bytes, find_streams, inspect_stream, mend_stream,
 };
 pub use file_store::{
     Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, StoreCipher,

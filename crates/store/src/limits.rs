@@ -25,6 +25,18 @@ fn limit(value: i64) -> u64 {
 }
 
 impl Limits {
+    /// No limits at all.
+    pub(crate) fn none() -> Self {
+        Limits {
+            max_msgs: u64::MAX,
+            max_bytes: u64::MAX,
+            max_per_subject: u64::MAX,
+            discard: Discard::Old,
+            new_per_subject: false,
+            max_age_ns: 0,
+        }
+    }
+
     pub(crate) fn of(config: &StreamConfig) -> Self {
         Limits {
             max_msgs: limit(config.max_msgs),

@@ -1,6 +1,6 @@
 //! Naming what is lost: from damaged stretches, and from what an older index knew to be there.
 
-use types::{Retention, Timestamp};
+use types::{Retention, StreamConfig, Timestamp};
 
 use super::FileStore;
 use super::index_db::Index;
@@ -79,9 +79,7 @@ impl FileStore {
     /// Whether every message that goes, other than from the front by a limit, leaves a trace also
     /// when the reference removes it.
     pub(super) fn leaves_traces(&self) -> bool {
-        self.config.retention == Retention::Limits
-            && self.config.max_msgs_per_subject <= 0
-            && !self.config.allow_msg_ttl
+        leaves_traces(&self.config)
     }
 
     /// Compares with what an older index knew to be there.
@@ -123,6 +121,13 @@ impl FileStore {
         }
         Ok(())
     }
+}
+
+/// See [`FileStore::leaves_traces`].
+pub(super) fn leaves_traces(config: &StreamConfig) -> bool {
+    config.retention == Retention::Limits
+        && config.max_msgs_per_subject <= 0
+        && !config.allow_msg_ttl
 }
 
 /// Whether an older index knows that `seq` is gone.

@@ -164,7 +164,7 @@ enum Check {
     Presence,
 }
 
-type Object = serde_json::Map<String, serde_json::Value>;
+pub(super) type Object = serde_json::Map<String, serde_json::Value>;
 
 /// Reads the JSON object of a meta file, checks its sum, takes `Created` (and `Name`) off.
 fn read_object(
@@ -190,9 +190,14 @@ fn read_object(
         return Err(format!("{META} does not match the checksum in {SUM}"));
     }
     let read = read.map_err(|reason| format!("Error decrypting our {what} metafile: {reason}"))?;
-    let meta = read.plain;
+    let (created, object) = parse_object(&read.plain)?;
+    Ok((created, object, Asset(read.secret), read.origin))
+}
+
+/// Takes `Created` (and `Name`) off the JSON object of a meta file.
+pub(super) fn parse_object(meta: &[u8]) -> Result<(Timestamp, Object), String> {
     // Text after the object is ignored, as the reference does.
-    let object = serde_json::Deserializer::from_slice(&meta)
+    let object = serde_json::Deserializer::from_slice(meta)
         .into_iter::<Object>()
         .next()
         .unwrap_or_else(|| Ok(Object::new()));
@@ -202,10 +207,12 @@ fn read_object(
         .and_then(|value| value.as_str().and_then(|text| text.parse().ok()))
         .unwrap_or(Timestamp::ZERO);
     object.remove("Name");
-    Ok((created, object, Asset(read.secret), read.origin))
+    Ok((created, object))
 }
 
-fn check_level(metadata: &std::collections::BTreeMap<String, String>) -> Result<(), String> {
+pub(super) fn check_level(
+    metadata: &std::collections::BTreeMap<String, String>,
+) -> Result<(), String> {
     let Some(level) = metadata.get(LEVEL_KEY) else { return Ok(()) };
     match level.parse::<u32>() {
         Ok(level) if level <= HIGHEST_LEVEL => Ok(()),
@@ -265,7 +272,7 @@ pub(super) fn read_consumer(
 }
 
 /// Strict decoding: an unknown key anywhere refuses.
-trait FromMeta: Sized {
+pub(super) trait FromMeta: Sized {
     fn deserialize_meta(object: Object) -> Result<Self, String>;
 }
 

@@ -15,7 +15,9 @@ mod find;
 mod flush;
 mod index_db;
 mod index_write;
+mod inspect;
 mod losses;
+mod mend;
 mod meta;
 mod open;
 mod packed;
@@ -54,6 +56,11 @@ use record::Hasher;
 use subjects::Subjects;
 
 pub use crypt::{Encryption, MasterKey, StoreCipher};
+pub use inspect::{
+    BlockForm, BlockReport, ConsumerReport, Finding, IndexState, Severity, StreamPlace,
+    StreamReport, block_bytes, find_streams, inspect_stream,
+};
+pub use mend::{MendError, Mended, mend_stream};
 pub use open::{OpenedStream, Opening, open_account, open_stream, stream_names};
 
 /// Directory of the blocks.
@@ -141,6 +148,8 @@ pub struct FileStore {
     counted_up_to: u64,
     /// Memory of a block that went, for the next one.
     spare: Vec<u8>,
+    /// Take the state from the records, however exact the index looks.
+    distrust_index: bool,
 }
 
 /// Whether the next flush writes `index.db`.
@@ -321,6 +330,7 @@ impl FileStore {
             tick: 0,
             counted_up_to: 0,
             spare: Vec::new(),
+            distrust_index: false,
         }
     }
 

@@ -113,7 +113,7 @@ pub fn open_stream(
 }
 
 impl FileStore {
-    fn open(&mut self) -> Result<(), StoreError> {
+    pub(super) fn open(&mut self) -> Result<(), StoreError> {
         self.recover()?;
         let delivered = self.open_consumers()?;
         self.finish_recovery(delivered)?;

@@ -13,7 +13,7 @@ use crate::error::io_error;
 use env::OpenMode;
 
 /// The report's file, in the stream's directory; the reference ignores it.
-const LOST: &str = "lost.json";
+pub(super) const LOST: &str = "lost.json";
 
 /// A block to repair.
 #[derive(Clone, Debug)]

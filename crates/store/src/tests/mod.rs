@@ -156,6 +156,11 @@ pub(crate) fn seqs(store: &mut dyn StreamStore) -> Vec<u64> {
     seqs
 }
 
+/// Copies a directory of the fixtures.
+pub(crate) fn copy_fixture(from: &std::path::Path, to: &std::path::Path) {
+    fixtures::copy_dir(from, to);
+}
+
 /// A file of the fixtures that the reference wrote.
 pub(crate) fn fixture_path(name: &str) -> PathBuf {
     fixtures::fixture(name)

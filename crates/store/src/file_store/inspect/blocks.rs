@@ -1,0 +1,311 @@
+//! Looking at a stream's blocks, and at `index.db` beside them.
+
+use std::io;
+
+use hashbrown::HashSet;
+
+use super::super::block::file_path;
+use super::super::index_db::{self, Index};
+use super::super::losses::{gone_in, leaves_traces};
+use super::super::record::{self, Damage, Hasher, Kind};
+use super::super::seq_set::SeqSet;
+use super::super::{INDEX, MSGS, packed};
+use super::{BlockForm, BlockReport, IndexState, Inspection, block_numbers, ranges};
+
+type Subjects = HashSet<Vec<u8>, foldhash::fast::RandomState>;
+
+/// What the walk gathers, from the last block to the first.
+#[derive(Default)]
+struct Walk {
+    index: Option<Index>,
+    exact: bool,
+    /// Sequences that some tombstone speaks of.
+    tombs: SeqSet,
+    /// Sequences with a sound message or erased record.
+    recorded: SeqSet,
+    /// Messages that count.
+    live: SeqSet,
+    subjects: Subjects,
+    highest: u64,
+    /// No record from here on counts: a later block has it.
+    ceiling: u64,
+    is_last: bool,
+    /// What is found about blocks, last block first.
+    findings: Vec<(bool, String, String)>,
+}
+
+impl Inspection<'_> {
+    pub(super) fn look_at_blocks(&mut self, advanced: &mut dyn FnMut(u64)) -> io::Result<()> {
+        let msgs = self.dir.join(MSGS);
+        if self.disk.info(&msgs)?.is_none() {
+            self.damage(MSGS, "the directory of the blocks is missing");
+            return Ok(());
+        }
+        let numbers = block_numbers(self.disk, &msgs)?;
+        let hasher = Hasher::new(&self.report.name);
+        let mut walk = Walk { ceiling: u64::MAX, is_last: true, ..Walk::default() };
+        let index = self.read(&msgs.join(INDEX))?;
+        for &number in numbers.iter().rev() {
+            if self.disk.info(&msgs.join(format!("{number}.key")))?.is_some() {
+                self.report.encrypted = true;
+            }
+        }
+        if self.report.encrypted {
+            if index.is_some() {
+                self.report.index = IndexState::Encrypted;
+            }
+            return self.list_encrypted(&numbers, advanced);
+        }
+        if let Some(bytes) = &index {
+            walk.index = index_db::decode(bytes, &hasher);
+            self.report.index = match walk.index {
+                Some(_) => IndexState::Stale,
+                None => IndexState::Damaged,
+            };
+        }
+        for &number in numbers.iter().rev() {
+            let path = file_path(&msgs, number);
+            let Some(file) = self.read(&path)? else { continue };
+            advanced(file.len() as u64);
+            self.look_at_block(number, &file, &mut walk);
+            walk.is_last = false;
+        }
+        self.report.blocks.reverse();
+        for (damage, part, text) in std::mem::take(&mut walk.findings).into_iter().rev() {
+            if damage { self.damage(part, text) } else { self.note(part, text) }
+        }
+        self.sum_up(&walk);
+        self.judge_index(&walk, &numbers);
+        Ok(())
+    }
+
+    fn list_encrypted(&mut self, numbers: &[u64], advanced: &mut dyn FnMut(u64)) -> io::Result<()> {
+        let msgs = self.dir.join(MSGS);
+        for &number in numbers {
+            let len = self.disk.info(&file_path(&msgs, number))?.map_or(0, |info| info.len);
+            if self.disk.info(&msgs.join(format!("{number}.key")))?.is_none() {
+                let text = "its key file is missing while others have one";
+                self.note(format!("msgs/{number}.blk"), text);
+            }
+            advanced(len);
+            self.report
+                .blocks
+                .push(BlockReport { file_bytes: len, ..empty_block(number, BlockForm::Encrypted) });
+        }
+        Ok(())
+    }
+
+    fn look_at_block(&mut self, number: u64, file: &[u8], walk: &mut Walk) {
+        let part = format!("msgs/{number}.blk");
+        let mut report = empty_block(number, BlockForm::Plain);
+        report.file_bytes = file.len() as u64;
+        let unpacked;
+        let bytes = if packed::is_packed(file) {
+            report.form = BlockForm::Compressed;
+            match packed::unpack(file) {
+                Some(content) => {
+                    unpacked = content;
+                    &unpacked[..]
+                }
+                None => {
+                    report.form = BlockForm::Unreadable;
+                    report.damaged_bytes = file.len() as u64;
+                    walk.findings.push((true, part, "it cannot be decompressed".to_owned()));
+                    self.report.blocks.push(report);
+                    return;
+                }
+            }
+        } else {
+            file
+        };
+        if walk.is_last
+            && let Some(index) = &walk.index
+        {
+            let end = bytes.last_chunk::<8>().copied().unwrap_or_default();
+            walk.exact = index.last_block == number
+                && index.last_checksum == end
+                && (bytes.is_empty() || end != [0; 8]);
+        }
+        let hasher = Hasher::of_block(&self.report.name, number);
+        let mut lowest = u64::MAX;
+        let damage = record::scan(bytes, &hasher, |_, record| {
+            walk.highest = walk.highest.max(record.seq);
+            if record.kind == Kind::Tombstone {
+                walk.tombs.insert(record.seq);
+                report.tombstones += 1;
+                return;
+            }
+            let seq = record.seq;
+            if seq <= report.last_seq || seq >= walk.ceiling {
+                report.dead_records += 1;
+                return;
+            }
+            report.last_seq = seq;
+            lowest = lowest.min(seq);
+            walk.recorded.insert(seq);
+            let gone = record.kind == Kind::Erased
+                || walk.tombs.contains(seq)
+                || walk.index.as_ref().is_some_and(|index| gone_in(index, seq));
+            if gone {
+                report.dead_records += 1;
+                return;
+            }
+            report.msgs += 1;
+            report.bytes += record.len as u64;
+            walk.live.insert(seq);
+            if !walk.subjects.contains(record.subject) {
+                walk.subjects.insert(record.subject.to_vec());
+            }
+        });
+        if lowest < u64::MAX {
+            report.first_seq = lowest;
+        }
+        walk.ceiling = walk.ceiling.min(lowest);
+        report.content_bytes = bytes.len() as u64;
+        for damage in &damage {
+            self.judge_damage(&part, bytes, damage, &mut report, walk);
+        }
+        self.report.blocks.push(report);
+    }
+
+    fn judge_damage(
+        &self,
+        part: &str,
+        bytes: &[u8],
+        damage: &Damage,
+        report: &mut BlockReport,
+        walk: &mut Walk,
+    ) {
+        let stretch = bytes.get(damage.from..damage.to).unwrap_or_default();
+        if damage.to == bytes.len() && stretch.iter().all(|&byte| byte == 0) {
+            // Room that was made ahead.
+            report.content_bytes = damage.from as u64;
+            return;
+        }
+        let len = (damage.to - damage.from) as u64;
+        report.damaged_bytes += len;
+        if walk.is_last && damage.to == bytes.len() && !is_whole(bytes, damage) {
+            let text = format!(
+                "its end is torn: {len} bytes at offset {} are the start of a record, as after a \
+                 crash or while it is being written",
+                damage.from
+            );
+            walk.findings.push((false, part.to_owned(), text));
+            return;
+        }
+        let between = match (damage.after_seq, damage.before_seq) {
+            (0, 0) => "no sequence beside them is known".to_owned(),
+            (0, before) => format!("before sequence {before}"),
+            (after, 0) => format!("after sequence {after}"),
+            (after, before) if after + 2 == before => format!("sequence {}", after + 1),
+            (after, before) => format!("between sequences {after} and {before}"),
+        };
+        let (from, to) = (damage.from, damage.to);
+        let text = format!("{len} bytes at {from}..{to} make no sound record ({between})");
+        walk.findings.push((true, part.to_owned(), text));
+    }
+
+    fn sum_up(&mut self, walk: &Walk) {
+        let report = &mut self.report;
+        report.msgs = report.blocks.iter().map(|block| block.msgs).sum();
+        report.bytes = report.blocks.iter().map(|block| block.bytes).sum();
+        report.subjects = walk.subjects.len() as u64;
+        report.last_seq = walk.highest.max(walk.index.as_ref().map_or(0, |index| index.last_seq));
+        report.first_seq = walk.live.iter_from(0).next().unwrap_or(report.last_seq + 1);
+    }
+
+    /// Compares what was found with what `index.db` says was there.
+    fn judge_index(&mut self, walk: &Walk, numbers: &[u64]) {
+        let part = "msgs/index.db";
+        let Some(index) = &walk.index else {
+            if self.report.index == IndexState::Damaged {
+                let text = "it does not match its checksum; a start reads the blocks instead";
+                self.damage(part, text);
+            }
+            return;
+        };
+        if walk.exact {
+            self.report.index = IndexState::Exact;
+        }
+        // Of what limits took without a trace after a stale index was written nothing tells.
+        let traced = self.report.config.as_ref().is_some_and(leaves_traces);
+        let limited = self.report.config.as_ref().is_none_or(|config| {
+            config.max_msgs > 0 || config.max_bytes > 0 || config.max_age_ns > 0
+        });
+        if !walk.exact && !traced {
+            return;
+        }
+        let floor = if !walk.exact && limited { self.report.first_seq } else { 0 };
+        for block in &index.blocks {
+            let missing = missing_of(block, floor, walk);
+            if missing.is_empty() || (!walk.exact && limited && self.report.msgs == 0) {
+                continue;
+            }
+            let file = format!("msgs/{}.blk", block.index);
+            let cause = match numbers.binary_search(&block.index) {
+                Ok(_) => "no sound record",
+                Err(_) => "no file",
+            };
+            let text = format!(
+                "index.db lists {} of its messages that have {cause}: sequence {}",
+                missing.len(),
+                ranges(&missing)
+            );
+            self.damage(file, text);
+        }
+        if walk.exact && self.report.is_sound() {
+            let found = (self.report.msgs, self.report.bytes, self.report.subjects);
+            let listed = (index.msgs, index.bytes, index.subjects.len() as u64);
+            if found != listed {
+                let text = format!(
+                    "it counts {} messages, {} bytes, {} subjects where the blocks hold {}, {}, {}",
+                    listed.0, listed.1, listed.2, found.0, found.1, found.2
+                );
+                self.damage(part, text);
+            }
+        }
+    }
+}
+
+fn empty_block(index: u64, form: BlockForm) -> BlockReport {
+    BlockReport {
+        index,
+        form,
+        file_bytes: 0,
+        content_bytes: 0,
+        first_seq: 0,
+        last_seq: 0,
+        msgs: 0,
+        bytes: 0,
+        dead_records: 0,
+        tombstones: 0,
+        damaged_bytes: 0,
+    }
+}
+
+/// Live messages of `block` in the index that neither a record nor a tombstone speaks of.
+fn missing_of(block: &index_db::BlockState, floor: u64, walk: &Walk) -> Vec<u64> {
+    // A hostile index may claim any range.
+    const MOST: usize = 1 << 20;
+    let mut missing = Vec::new();
+    let mut seq = block.first_seq.max(floor);
+    while seq <= block.last_seq && missing.len() < MOST {
+        let known = walk.recorded.next_absent(seq);
+        if known > seq {
+            seq = known;
+            continue;
+        }
+        if block.holds(seq) && !walk.tombs.contains(seq) {
+            missing.push(seq);
+        }
+        seq += 1;
+    }
+    missing
+}
+
+/// Whether a whole record is where damage starts: one that is cut off does not even parse.
+fn is_whole(bytes: &[u8], damage: &Damage) -> bool {
+    record::Record::parse(bytes, damage.from).is_some_and(|record| {
+        record.is_plausible() && record.seq > damage.after_seq && record.seq > 0
+    })
+}
