@@ -3,6 +3,7 @@
 
 mod flags;
 mod startup;
+mod store_cmd;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,6 +17,9 @@ use startup::Startup;
 const RUNTIME_DEADLINE: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
+    if std::env::args_os().nth(1).is_some_and(|word| word == store_cmd::WORD) {
+        return store_cmd::run(std::env::args_os().skip(2));
+    }
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match startup::prepare(args) {
         Startup::Exit(code) => code,

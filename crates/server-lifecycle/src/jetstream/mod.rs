@@ -6,6 +6,7 @@ pub(crate) mod store_dir;
 mod stores;
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -63,6 +64,8 @@ pub(crate) struct JetStream {
     engine: Arc<Engine>,
     config: JetStreamConfig,
     services: Services,
+    /// Says that the store directory is taken.
+    _held: Option<File>,
 }
 
 impl JetStream {
@@ -122,6 +125,7 @@ fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStream
         );
     }
     store_dir::prepare(&dir)?;
+    let held = store_dir::hold(&dir)?;
     check_encryption(options)?;
     log_config(&config);
     let engine = start_engine(options, ctx, &config, &dir)?;
@@ -130,7 +134,7 @@ fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStream
         return Err(error);
     }
     let services = api::serve(&engine, &accounts, options, ctx);
-    Ok(JetStream { engine, config, services })
+    Ok(JetStream { engine, config, services, _held: held })
 }
 
 fn size(bytes: i64) -> String {

@@ -1,9 +1,12 @@
 //! The store directory: repair of an old layout, and whether it can be used.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::os;
 
@@ -24,6 +27,9 @@ pub enum StoreDirError {
     /// No file can be made in it.
     #[error("storage directory is not writable")]
     NotWritable,
+    /// `jetcore store repair` is at work in it.
+    #[error("storage directory is being repaired")]
+    BeingRepaired,
     /// An account's directory of the old layout cannot be moved.
     #[error("rename {from} {to}: {cause}")]
     Relocate {
@@ -64,6 +70,18 @@ pub(crate) fn prepare(dir: &Path) -> Result<(), StoreDirError> {
     // It is empty; one that stays does no harm.
     let _ = fs::remove_file(&probe);
     Ok(())
+}
+
+/// Tells the tools that a server has the directory, for as long as the answer lives. Servers do
+/// not keep each other out, as with the reference.
+pub(crate) fn hold(dir: &Path) -> Result<Option<File>, StoreDirError> {
+    let Ok(file) = File::open(dir) else { return Ok(None) };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(file)),
+        Err(Errno::WOULDBLOCK) => Err(StoreDirError::BeingRepaired),
+        // A file system without locks.
+        Err(_) => Ok(None),
+    }
 }
 
 /// Moves accounts that lie beside the store directory into it: stores of servers before 2.2.3 had

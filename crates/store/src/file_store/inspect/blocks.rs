@@ -184,7 +184,8 @@ impl Inspection<'_> {
         }
         let len = (damage.to - damage.from) as u64;
         report.damaged_bytes += len;
-        if walk.is_last && damage.to == bytes.len() && !is_whole(bytes, damage) {
+        // Where the index was written after it, it is none.
+        if walk.is_last && !walk.exact && damage.to == bytes.len() && !is_whole(bytes, damage) {
             let text = format!(
                 "its end is torn: {len} bytes at offset {} are the start of a record, as after a \
                  crash or while it is being written",
@@ -306,6 +307,7 @@ fn missing_of(block: &index_db::BlockState, floor: u64, walk: &Walk) -> Vec<u64>
 /// Whether a whole record is where damage starts: one that is cut off does not even parse.
 fn is_whole(bytes: &[u8], damage: &Damage) -> bool {
     record::Record::parse(bytes, damage.from).is_some_and(|record| {
-        record.is_plausible() && record.seq > damage.after_seq && record.seq > 0
+        let follows = record.kind == Kind::Tombstone || record.seq > damage.after_seq;
+        record.is_plausible() && follows && record.seq > 0
     })
 }
