@@ -2,6 +2,7 @@
 
 mod bench;
 mod finding;
+mod ledger;
 mod process;
 mod progress;
 mod rules;
@@ -14,10 +15,18 @@ use std::process::ExitCode;
 const HELP: &str = "\
 cargo xtask COMMAND
 
-  verify            every gate: format, rule self-test, tidy, layers, mentions, clippy, build, tests, docs
+  verify            every gate: format, rule self-test, tidy, layers, mentions, ledger, clippy, build,
+                    evidence, tests, docs
       --crate NAME      only that crate's share
       --only A,B        only the named gates
       --skip A,B        every gate but these
+  promote IDS       makes entries of the ledger verified (15 at most) after running their evidence
+      --dry-run         only says what is missing
+      --back            makes them pending
+      --defer --because TEXT  makes them deferred for that reason
+      --refresh         without ids: paths and evidence anew, after code moved
+  status [IDS]      the ledger as a table and as a page; with ids, what is known of these
+      --open            opens the page
   bench             messages/s and server CPU per message beside nats-server (release build)
       --reference PATH  the nats-server to compare with (default: `nats-server` on PATH, if there)
       --no-reference    measure only jetcore
@@ -47,6 +56,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some("verify") => verify::main(rest),
+        Some("promote") => ledger::promote(rest),
+        Some("status") => ledger::status(rest),
         Some("bench") => bench::main(rest),
         Some(other) => {
             eprintln!("xtask: unknown command `{other}`\n\n{HELP}");

@@ -23,6 +23,19 @@ pub(crate) struct Package {
     pub(crate) folder: String,
     /// Its direct dependencies.
     pub(crate) dependencies: Vec<Dependency>,
+    /// Its libraries, binaries and test targets.
+    pub(crate) targets: Vec<Target>,
+}
+
+/// One thing that is compiled on its own.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// Its name, as code writes it: with `_`.
+    pub(crate) name: String,
+    /// Its root file, relative to the workspace root.
+    pub(crate) root: String,
+    /// Whether it is only compiled for tests.
+    pub(crate) is_test: bool,
 }
 
 /// One line of a `[dependencies]` table.
@@ -58,6 +71,15 @@ struct RawPackage {
     name: String,
     manifest_path: PathBuf,
     dependencies: Vec<RawDependency>,
+    #[serde(default)]
+    targets: Vec<RawTarget>,
+}
+
+#[derive(Deserialize)]
+struct RawTarget {
+    name: String,
+    kind: Vec<String>,
+    src_path: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -118,7 +140,22 @@ impl RawPackage {
                 kind: raw.kind.unwrap_or(DependencyKind::Normal),
             })
             .collect();
-        Package { name: self.name, folder, dependencies }
+        let targets = self
+            .targets
+            .into_iter()
+            .filter(|raw| raw.kind.iter().any(|it| matches!(it.as_str(), "lib" | "bin" | "test")))
+            .map(|raw| Target {
+                name: raw.name.replace('-', "_"),
+                root: raw
+                    .src_path
+                    .strip_prefix(root)
+                    .unwrap_or(&raw.src_path)
+                    .to_string_lossy()
+                    .into(),
+                is_test: raw.kind.iter().any(|it| it == "test"),
+            })
+            .collect();
+        Package { name: self.name, folder, dependencies, targets }
     }
 }
 

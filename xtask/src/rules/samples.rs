@@ -27,6 +27,7 @@ const SAMPLES: &[(&str, &str, &str)] = samples![
     "ignored-test",
     "test-without-assertion",
     "constant-assertion",
+    "hollow-check",
     "sleep",
     "missing-purpose",
     "file-length",

@@ -55,19 +55,29 @@ impl Source {
             let line = err.span().start().line;
             Box::new(Finding::new(path, line, "syntax", format!("make it parse: {err}")))
         })?;
+        Ok(Self::of(path, text, &syntax, test_modules))
+    }
+
+    /// What a tree that is parsed already says; `text` is what it was parsed from.
+    pub(crate) fn of(
+        path: &str,
+        text: &str,
+        syntax: &syn::File,
+        test_modules: &TestModules,
+    ) -> Self {
         let whole_file =
             if is_test_path(path) || test_modules.holds(path) { Part::Test } else { Part::Product };
-        let facts = facts::collect(&syntax);
+        let facts = facts::collect(syntax);
         let mut test_ranges = test_items(&syntax.items);
         test_ranges
             .extend(facts.functions.iter().filter(|f| f.is_test).map(|f| (f.line, f.end_line)));
-        Ok(Self {
+        Self {
             path: path.to_owned(),
             lines: text.lines().map(str::to_owned).collect(),
             facts,
             whole_file,
             test_ranges,
-        })
+        }
     }
 
     /// Whether a line belongs to tests.

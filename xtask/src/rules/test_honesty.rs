@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::facts::{CallKind, Function};
+use super::facts::{CallKind, Function, MacroCall, Place};
 use super::{Settings, Source};
 use crate::finding::Finding;
 
@@ -14,6 +14,8 @@ pub(crate) const IGNORE: &str = "ignored-test";
 pub(crate) const NO_ASSERTION: &str = "test-without-assertion";
 /// Name of the rule about assertions that always hold.
 pub(crate) const CONSTANT_ASSERTION: &str = "constant-assertion";
+/// Name of the rule about helpers that count as assertions.
+pub(crate) const HOLLOW_CHECK: &str = "hollow-check";
 /// Name of the rule about sleeping in tests.
 pub(crate) const SLEEP: &str = "sleep";
 
@@ -25,8 +27,9 @@ pub(crate) fn ignored_tests(source: &Source, _settings: &Settings) -> Vec<Findin
 
 /// Tests in which nothing is asserted, neither directly nor by a helper.
 ///
-/// A helper counts when its name starts with `assert_`, `check_` or `expect_`, when it is written
-/// in the same file and asserts, and when it is called as `variable.expect(..);`.
+/// A helper counts when its name starts with `assert_`, `check_` or `expect_`, when it is called
+/// through a module `check`, when it is written in the same file and asserts, and when it is
+/// called as `variable.expect(..);`.
 pub(crate) fn tests_without_assertion(source: &Source, _settings: &Settings) -> Vec<Finding> {
     let helpers = asserting_helpers(source);
     let hollow = source.facts.functions.iter().filter(|function| {
@@ -59,25 +62,80 @@ fn asserting_helpers(source: &Source) -> BTreeSet<String> {
 }
 
 fn asserts(source: &Source, function: &Function, helpers: &BTreeSet<String>) -> bool {
+    let sites = sites(source, function, helpers);
+    sites.assertions > 0
+}
+
+/// How many places there are in a function at which it can fail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sites {
+    /// Assertion macros, and calls of helpers that assert.
+    pub(crate) assertions: usize,
+    /// `.expect("what must hold")` on results and options.
+    pub(crate) demands: usize,
+}
+
+/// The sites of a test, its file's asserting helpers counted by their calls.
+pub(crate) fn test_sites(source: &Source, function: &Function) -> Sites {
+    sites(source, function, &asserting_helpers(source))
+}
+
+fn sites(source: &Source, function: &Function, helpers: &BTreeSet<String>) -> Sites {
+    let inside = |line: usize| (function.body_line..=function.end_line).contains(&line);
+    let macros = source.facts.macros.iter().filter(|it| is_assertion(it) && inside(it.line));
+    let mut assertions = macros.count();
+    let mut demands = 0_usize;
+    let mut whole_statements = 0_usize;
+    for call in source.facts.calls.iter().filter(|call| inside(call.line)) {
+        let mut parts = call.name.rsplit("::");
+        let name = parts.next().unwrap_or(&call.name);
+        let checks = ["assert_", "check_", "expect_"].iter().any(|p| name.starts_with(p));
+        let in_check_module = parts.next() == Some("check");
+        let helps = checks || in_check_module || helpers.contains(name);
+        let bare_check = name == "check" && call.kind == CallKind::Function;
+        match call.kind {
+            CallKind::Demand => whole_statements += 1,
+            _ if (helps && name != function.name) || bare_check => assertions += 1,
+            CallKind::Method if name == "expect" => demands += 1,
+            CallKind::Method | CallKind::Function => {}
+        }
+    }
+    // A whole statement comes as a method call too.
+    let demands = demands.saturating_sub(whole_statements);
+    Sites { assertions: assertions + whole_statements, demands }
+}
+
+fn is_assertion(call: &MacroCall) -> bool {
     const MACROS: &[&str] =
         &["assert", "debug_assert", "prop_assert", "assert_eq", "assert_ne", "panic"];
-    let inside = |line: usize| (function.body_line..=function.end_line).contains(&line);
-    let by_macro = source.facts.macros.iter().any(|call| {
-        let name = call.name.as_str();
-        let named = MACROS.contains(&name)
-            || ["assert_", "debug_assert_", "prop_assert_"].iter().any(|p| name.starts_with(p))
-            || name == "unreachable" && !call.tokens.is_empty();
-        named && inside(call.line)
+    let name = call.name.as_str();
+    MACROS.contains(&name)
+        || ["assert_", "debug_assert_", "prop_assert_"].iter().any(|p| name.starts_with(p))
+        || name == "unreachable" && !call.tokens.is_empty()
+}
+
+/// Helpers of tests whose name says that they assert, or that stand in a module `check`, and that
+/// do not: they would be counted as assertions of every test that calls them.
+pub(crate) fn hollow_checks(source: &Source, _settings: &Settings) -> Vec<Finding> {
+    let helpers = asserting_helpers(source);
+    let in_check_module = source.path.ends_with("/check.rs") || source.path.contains("/check/");
+    let hollow = source.facts.functions.iter().filter(|function| {
+        let named = ["assert_", "check_", "expect_"].iter().any(|p| function.name.starts_with(p));
+        !function.is_test
+            && source.in_test(function.line)
+            && (named || in_check_module)
+            && function.place != Place::Trait
+            && !asserts(source, function, &helpers)
     });
-    by_macro
-        || source.facts.calls.iter().any(|call| {
-            let name = call.name.rsplit("::").next().unwrap_or(&call.name);
-            let checks = ["assert_", "check_", "expect_"].iter().any(|p| name.starts_with(p));
-            let helps = helpers.contains(name) && name != function.name;
-            let bare_check = name == "check" && call.kind == CallKind::Function;
-            let demands = call.kind == CallKind::Demand;
-            (checks || helps || bare_check || demands) && inside(call.line)
+    hollow
+        .map(|function| {
+            let advice = format!(
+                "`{}` counts as an assertion and asserts nothing: assert, or name it otherwise",
+                function.name
+            );
+            source.finding(function.line, HOLLOW_CHECK, advice)
         })
+        .collect()
 }
 
 /// `assert!(true)`, and `assert_eq!` of two equal literals.

@@ -269,6 +269,7 @@ impl Sample {
                     .iter()
                     .map(|edge| Dependency { name: edge.to.clone(), kind: edge.kind })
                     .collect(),
+                targets: Vec::new(),
             })
             .collect();
         check(&self.layers, &packages).into_iter().map(|finding| finding.advice).collect()

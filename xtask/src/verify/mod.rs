@@ -3,11 +3,14 @@
 mod cargo_gates;
 mod diagnostics;
 mod layers;
+mod ledger_gates;
 mod options;
 mod source_gates;
 mod test_gate;
 mod test_log;
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,7 +18,9 @@ use crate::finding::Finding;
 use crate::progress::Progress;
 use crate::table::{self, Align};
 use crate::workspace::Workspace;
+pub(crate) use cargo_gates::Tail;
 use options::Options;
+pub(crate) use test_log::TestLog;
 
 /// What the gates look at.
 pub(crate) struct Scope {
@@ -23,6 +28,9 @@ pub(crate) struct Scope {
     pub(crate) workspace: Workspace,
     /// Only this crate, when one was named.
     pub(crate) only_crate: Option<String>,
+    /// Tests that passed in a gate already, named as a test binary names them, and that no other
+    /// binary has.
+    pub(crate) passed: RefCell<BTreeSet<String>>,
 }
 
 impl Scope {
@@ -71,8 +79,10 @@ const GATES: &[Gate] = &[
     Gate { name: "tidy", run: source_gates::tidy },
     Gate { name: "layers", run: layers::gate },
     Gate { name: "mentions", run: source_gates::mentions },
+    Gate { name: "ledger", run: ledger_gates::ledger },
     Gate { name: "clippy", run: cargo_gates::clippy },
     Gate { name: "build", run: cargo_gates::build },
+    Gate { name: "evidence", run: ledger_gates::evidence },
     Gate { name: "tests", run: test_gate::gate },
     Gate { name: "docs", run: cargo_gates::docs },
 ];
@@ -87,7 +97,8 @@ pub(crate) fn main(args: Vec<String>) -> ExitCode {
         {
             return Err(format!("there is no crate `{name}`"));
         }
-        Ok((Scope { workspace, only_crate: options.only_crate.clone() }, options))
+        let only_crate = options.only_crate.clone();
+        Ok((Scope { workspace, only_crate, passed: RefCell::default() }, options))
     });
     match scope {
         Ok((scope, options)) => run_gates(&scope, &options),
@@ -164,8 +175,8 @@ fn print_summary(reports: &[Report]) {
     }
     let total: Duration = reports.iter().map(|report| report.took).sum();
     println!("total {:.1} s", total.as_secs_f64());
-    let counts = reports.iter().filter_map(|report| report.outcome.tests).next();
-    if let Some((passed, failed)) = counts {
+    let counts = reports.iter().filter_map(|report| report.outcome.tests);
+    if let Some((passed, failed)) = counts.reduce(|a, b| (a.0 + b.0, a.1 + b.1)) {
         println!("{passed} passed, {failed} failed");
     }
 }

@@ -24,7 +24,10 @@ pub(crate) fn self_test(_scope: &Scope, _progress: &Progress) -> Result<Outcome,
     let (samples, mut findings) = rules::self_test();
     let (graphs, more) = super::layers::self_test();
     findings.extend(more);
-    let note = format!("{samples} samples of source, {graphs} of crate graphs");
+    let (ledgers, more) = crate::ledger::self_test();
+    findings.extend(more);
+    let note =
+        format!("{samples} samples of source, {graphs} of crate graphs, {ledgers} of ledgers");
     Ok(Outcome { findings, note, ..Outcome::default() })
 }
 

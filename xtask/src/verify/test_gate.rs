@@ -18,6 +18,13 @@ pub(crate) fn gate(scope: &Scope, progress: &Progress) -> Result<Outcome, String
     command.arg("test").args(scope.package_args());
     // With their output, tests that passed can say that they skipped something.
     command.args(["--no-fail-fast", "--", "--show-output"]);
+    let passed = scope.passed.borrow();
+    if !passed.is_empty() {
+        command.arg("--exact");
+        for name in passed.iter() {
+            command.args(["--skip", name]);
+        }
+    }
     let mut log = TestLog::default();
     let mut last_lines = Tail::default();
     let ended = run_lines(command, SILENCE, |line| {
