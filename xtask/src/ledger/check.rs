@@ -99,10 +99,11 @@ impl<'a> Checked<'a> {
 
     fn verified_feature(&self, entry: &Entry, zone: &str) -> Vec<(&'static str, String)> {
         let mut wrong = Vec::new();
-        if entry.path.is_empty() {
+        let marks = self.product_marks(&entry.id);
+        if entry.path.is_empty() && marks.len() == 1 {
             wrong.push((PATH, "it is verified: name the item that it is".to_owned()));
         }
-        match self.product_marks(&entry.id).as_slice() {
+        match marks.as_slice() {
             [] => wrong.push((MARK, no_mark(entry, zone))),
             [mark] => match &mark.function {
                 None => {
@@ -162,7 +163,7 @@ impl<'a> Checked<'a> {
         }
         let stub = self.code.named(function).find_map(|it| it.stub.clone());
         if let Some(stub) = stub {
-            wrong.push((STUB, format!("its code is a stub: {stub}")));
+            wrong.push((STUB, format!("its code is unfinished: {stub}")));
         }
         wrong
     }
@@ -188,7 +189,7 @@ impl<'a> Checked<'a> {
             wrong.push((ASSERTS, advice));
         }
         if let Some(stub) = &test.stub {
-            wrong.push((STUB, format!("the test is a stub: {stub}")));
+            wrong.push((STUB, format!("the test is unfinished: {stub}")));
         }
         wrong
     }
