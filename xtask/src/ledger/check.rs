@@ -161,9 +161,9 @@ impl<'a> Checked<'a> {
             let advice = format!("it belongs into the crate {zone}, its mark is in {crate_name}");
             wrong.push((PATH, advice));
         }
-        let stub = self.code.named(function).find_map(|it| it.stub.clone());
-        if let Some(stub) = stub {
-            wrong.push((STUB, format!("its code is unfinished: {stub}")));
+        let why = self.code.named(function).find_map(|it| it.stub.clone());
+        if let Some(why) = why {
+            wrong.push((STUB, format!("its code is unfinished: {why}")));
         }
         wrong
     }
@@ -188,8 +188,8 @@ impl<'a> Checked<'a> {
             );
             wrong.push((ASSERTS, advice));
         }
-        if let Some(stub) = &test.stub {
-            wrong.push((STUB, format!("the test is unfinished: {stub}")));
+        if let Some(why) = &test.stub {
+            wrong.push((STUB, format!("the test is unfinished: {why}")));
         }
         wrong
     }
