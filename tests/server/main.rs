@@ -4,6 +4,8 @@
 mod clients;
 mod crash;
 mod differential;
+mod embedded;
 mod interop;
 mod jetstream;
 mod protocol;
+mod signals;

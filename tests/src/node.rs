@@ -131,10 +131,16 @@ impl Node {
 
     /// The first log line that holds `text`, waited for.
     pub fn wait_log(&self, text: &str) -> String {
+        self.wait_log_nth(text, 1)
+    }
+
+    /// The `nth` log line that holds `text`, waited for; 1 is the first.
+    pub fn wait_log_nth(&self, text: &str, nth: usize) -> String {
         let until = Instant::now() + DEADLINE;
         let mut lines = self.log.lines.lock().unwrap();
         loop {
-            if let Some(line) = lines.0.iter().find(|line| line.contains(text)) {
+            let found = lines.0.iter().filter(|line| line.contains(text)).nth(nth - 1);
+            if let Some(line) = found {
                 return line.clone();
             }
             assert!(!lines.1, "the server ended without logging {text:?}:\n{}", lines.0.join("\n"));
@@ -186,10 +192,19 @@ impl Node {
 
     /// SIGTERM, and waits for the end.
     pub fn stop(&mut self) -> std::process::ExitStatus {
-        let mut child = self.child.take().unwrap();
-        let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
-        assert!(killed.success());
-        child.wait().unwrap()
+        self.signal("TERM");
+        self.wait()
+    }
+
+    /// Sends a signal, named as `kill` names it.
+    pub fn signal(&self, name: &str) {
+        let pid = self.pid().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        self.child.take().unwrap().wait().unwrap()
     }
 
     /// Starts it again on its directory.

@@ -16,11 +16,13 @@ use crate::server::Server;
 pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io::Result<()> {
     let mut signals = Signals::new()?;
     let mut lame_duck = LameDuck::No;
+    // One and the same: a further signal must not start it again.
+    let mut winding_down = std::pin::pin!(server.lame_duck());
     loop {
         // While in lame duck mode, only SIGINT is heeded at once; SIGTERM lets it finish.
         let trapped = tokio::select! {
             trapped = signals.next() => trapped,
-            () = server.lame_duck(), if lame_duck == LameDuck::Asked => return Ok(()),
+            () = &mut winding_down, if lame_duck == LameDuck::Asked => return Ok(()),
             () = server.wait() => return Ok(()),
         };
         tracing::info!("Trapped {:?} signal", trapped.name());

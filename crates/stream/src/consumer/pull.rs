@@ -167,7 +167,7 @@ impl PullState {
         }
     }
 
-    fn front_timer(&self) -> u64 {
+    pub(crate) fn front_timer(&self) -> u64 {
         self.waiting.iter().map(Request::next_timer).min().unwrap_or(NEVER)
     }
 }

@@ -48,7 +48,12 @@ impl Consumer {
                 self.wake = self.wake.min(push.heartbeat_at);
             }
         } else {
-            self.process_waiting(AtEnd::No, io);
+            // A request's own timer ends those that do not wait, also behind `max_ack_pending`.
+            let at_end = match &self.mode {
+                Mode::Pull(pull) if pull.front_timer() <= now => AtEnd::Yes,
+                Mode::Pull(_) | Mode::Push(_) => AtEnd::No,
+            };
+            self.process_waiting(at_end, io);
         }
         self.save_if_due(io.ctx);
         self.arm(self.save_at);

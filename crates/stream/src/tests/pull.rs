@@ -130,6 +130,29 @@ fn heartbeats_while_waiting() {
 }
 
 #[test]
+fn a_heartbeat_ends_a_no_wait_request_behind_max_ack_pending() {
+    let mut w = World::new(config(&["a"]));
+    w.create(types::ConsumerConfig { max_ack_pending: 1, ..pull("c") });
+    w.take();
+    w.publish("a", "x");
+    w.publish("a", "y");
+    let request =
+        "{\"batch\":3,\"expires\":1000000000,\"idle_heartbeat\":400000000,\"no_wait\":true}";
+    w.next("c", "in", request);
+    assert_eq!(seqs_to(&w.round(), "in"), [1]);
+    w.pass(400 * MS - 1);
+    assert_eq!(w.take(), Vec::<String>::new());
+    w.pass(1);
+    assert_eq!(w.take(), ["in <- [NATS/1.0 404 No Messages]"]);
+    assert_eq!(w.info("c").num_waiting, 0);
+    // Nothing was delivered to this one: it stays until it expires.
+    w.next("c", "in", request);
+    w.pass(400 * MS);
+    assert!(w.take().iter().all(|line| line.contains("100 Idle Heartbeat")));
+    assert_eq!(w.info("c").num_waiting, 1);
+}
+
+#[test]
 fn max_bytes() {
     let mut w = World::new(config(&["a"]));
     w.create(pull("c"));
