@@ -16,7 +16,7 @@ pub use clock::{Clock, ManualClock, OsClock};
 pub use disk::{Disk, DiskFile, DiskSpace, EntryKind, FileInfo, ListEntry, OpenMode, is_no_space};
 pub use os_disk::OsDisk;
 pub use rng::{OsRng, Rng, SeededRng};
-pub use sim_disk::{Crash, DiskOp, Fault, SimDisk};
+pub use sim_disk::{Crash, DiskOp, Fault, Incident, SimDisk};
 
 #[cfg(test)]
 mod tests;

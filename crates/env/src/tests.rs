@@ -75,6 +75,7 @@ fn synced_file(sim: &SimDisk) -> Box<dyn DiskFile> {
     file.write_all_at(b"safe", 0).unwrap();
     file.sync_data().unwrap();
     sim.sync_dir(dir).unwrap();
+    sim.sync_dir(Path::new("/")).unwrap();
     file
 }
 
@@ -124,6 +125,7 @@ fn a_swapped_directory_survives_with_its_content() {
         sim.sync_dir(dir).unwrap();
     }
     sim.sync_dir(Path::new("/d")).unwrap();
+    sim.sync_dir(Path::new("/")).unwrap();
     sim.rename(msgs, old).unwrap();
     sim.rename(fresh, msgs).unwrap();
     let unsynced = sim.clone();
@@ -133,6 +135,105 @@ fn a_swapped_directory_survives_with_its_content() {
     assert!(sim.info(&msgs.join("before")).unwrap().is_none());
     assert!(sim.info(&old.join("before")).unwrap().is_some());
     assert!(sim.info(fresh).unwrap().is_none());
+}
+
+#[test]
+fn a_name_is_durable_only_by_a_sync_of_its_own_directory() {
+    let sim = SimDisk::new();
+    let inner = Path::new("/a/b");
+    sim.create_dir_all(inner).unwrap();
+    sim.sync_dir(Path::new("/")).unwrap();
+    let file = sim.open(&inner.join("f"), OpenMode::Create).unwrap();
+    file.write_all_at(b"x", 0).unwrap();
+    file.sync_data().unwrap();
+    sim.sync_dir(inner).unwrap();
+    let upper_unsynced = sim.fork();
+    upper_unsynced.crash(Crash::DropUnsynced);
+    assert!(upper_unsynced.info(Path::new("/a")).unwrap().is_some());
+    assert_eq!(upper_unsynced.info(inner).unwrap(), None, "nobody synced /a");
+    sim.sync_dir(Path::new("/a")).unwrap();
+    sim.crash(Crash::DropUnsynced);
+    assert_eq!(sim.read(&inner.join("f")).unwrap(), b"x");
+}
+
+#[test]
+fn the_end_of_a_process_makes_nothing_durable() {
+    let sim = SimDisk::new();
+    let file = synced_file(&sim);
+    file.write_all_at(b"kept", 4).unwrap();
+    sim.open(Path::new("/d/g"), OpenMode::Create).unwrap();
+    sim.crash(Crash::KeepAll);
+    assert_eq!(sim.read(Path::new("/d/f")).unwrap(), b"safekept");
+    sim.crash(Crash::DropUnsynced);
+    assert_eq!(sim.read(Path::new("/d/f")).unwrap(), b"safe");
+    assert_eq!(sim.info(Path::new("/d/g")).unwrap(), None);
+}
+
+#[test]
+fn a_power_cut_leaves_the_call_under_way_open() {
+    let (mut done, mut undone, mut torn) = (false, false, false);
+    for seed in 0..64 {
+        let sim = SimDisk::new();
+        let file = synced_file(&sim);
+        sim.inject_at(sim.changes(), Incident::PowerCut);
+        assert!(file.write_all_at(b"0123456789", 4).is_err());
+        assert!(sim.is_dead());
+        assert!(file.sync_data().is_err() && sim.read(Path::new("/d/f")).is_err());
+        sim.crash(Crash::Torn(seed));
+        match sim.read(Path::new("/d/f")).unwrap().len() {
+            4 => undone = true,
+            14 => done = true,
+            _ => torn = true,
+        }
+    }
+    assert!(done && undone && torn);
+}
+
+#[test]
+fn scattered_crashes_lose_single_sectors() {
+    let mut holes = false;
+    for seed in 0..64 {
+        let sim = SimDisk::new();
+        let file = synced_file(&sim);
+        file.write_all_at(&[7; 4_096], 0).unwrap();
+        sim.crash(Crash::Scattered(seed));
+        let left = sim.read(Path::new("/d/f")).unwrap();
+        let missing = left.iter().position(|&byte| byte != 7).unwrap_or(left.len());
+        holes |= left.get(missing..).is_some_and(|rest| rest.contains(&7));
+    }
+    assert!(holes);
+}
+
+#[test]
+fn incidents_hit_the_numbered_call() {
+    let sim = SimDisk::new();
+    let file = synced_file(&sim);
+    sim.inject_at(sim.changes() + 1, Incident::Half(ErrorKind::StorageFull));
+    file.write_all_at(b"ab", 4).unwrap();
+    assert!(is_no_space(&file.write_all_at(b"cdef", 6).unwrap_err()));
+    assert_eq!(sim.read(Path::new("/d/f")).unwrap(), b"safeabcd");
+    sim.inject_at(sim.changes(), Incident::Error(ErrorKind::Interrupted));
+    assert_eq!(file.sync_data().unwrap_err().kind(), ErrorKind::Interrupted);
+    file.sync_data().unwrap();
+    sim.fail_read_at(sim.reads() + 1, ErrorKind::Other);
+    sim.read(Path::new("/d/f")).unwrap();
+    assert!(sim.read(Path::new("/d/f")).is_err());
+    sim.read(Path::new("/d/f")).unwrap();
+}
+
+#[test]
+fn a_directory_is_removed_name_by_name() {
+    let sim = SimDisk::new();
+    synced_file(&sim);
+    sim.open(Path::new("/d/g"), OpenMode::Create).unwrap();
+    sim.sync_dir(Path::new("/d")).unwrap();
+    sim.inject_at(sim.changes() + 1, Incident::Error(ErrorKind::Other));
+    assert!(sim.remove_dir_all(Path::new("/d")).is_err());
+    assert_eq!(sim.list(Path::new("/d")).unwrap().len(), 1);
+    sim.remove_dir_all(Path::new("/d")).unwrap();
+    assert_eq!(sim.info(Path::new("/d")).unwrap(), None);
+    sim.crash(Crash::DropUnsynced);
+    assert_eq!(sim.list(Path::new("/d")).unwrap().len(), 2, "nobody synced the removal");
 }
 
 #[test]

@@ -9,7 +9,7 @@ mod model;
 mod random;
 mod reference;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::{Disk, EntryKind, OpenMode, SimDisk};
@@ -26,8 +26,12 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(block_bytes: u64) -> Self {
+        let disk = SimDisk::new();
+        // Whoever starts a server has its directory already.
+        disk.create_dir_all(Path::new("/data")).unwrap();
+        disk.sync_dir(Path::new("/")).unwrap();
         World {
-            disk: SimDisk::new(),
+            disk,
             account: PathBuf::from("/data/jetstream/$G"),
             options: FileStoreOptions { cache_bytes: 16 << 10, block_bytes, encryption: None },
         }
