@@ -165,6 +165,17 @@ impl ConsumerFile {
         Ok(())
     }
 
+    /// Removes a state whose storing was cut short: written over later, and the power cut in
+    /// between, it would come to light under its final name.
+    pub(super) fn drop_unfinished(&self) -> Result<(), StoreError> {
+        let error = |error| io_error("removing a consumer's unfinished state", error);
+        let temp = self.dir.join(format!("{STATE}.tmp"));
+        match self.disk.info(&temp).map_err(error)? {
+            Some(_) => self.disk.unlink(&temp).map_err(error),
+            None => Ok(()),
+        }
+    }
+
     /// Moves a damaged state aside.
     pub(super) fn set_state_aside(&self) -> Result<(), StoreError> {
         self.disk

@@ -35,7 +35,7 @@ impl FileStore {
             self.journal.by_limits.clear();
             return Ok(());
         }
-        self.write_blocks()?;
+        self.write_blocks(durability)?;
         self.trim_blocks()?;
         if durability == Durability::Synced {
             self.make_room_ahead()?;
@@ -55,10 +55,14 @@ impl FileStore {
         self.blocks.len() - self.blocks.iter().rev().take_while(|block| block.is_dirty()).count()
     }
 
-    fn write_blocks(&mut self) -> Result<(), StoreError> {
+    fn write_blocks(&mut self, durability: Durability) -> Result<(), StoreError> {
         let start = self.first_dirty();
         let mut failed = None;
         for at in start..self.blocks.len() {
+            if durability == Durability::Synced {
+                // A power cut must not keep what follows and lose what comes before.
+                self.sync_before(at)?;
+            }
             let Some(block) = self.blocks.get_mut(at) else { break };
             if !block.created {
                 self.dir_dirty = true;
@@ -69,6 +73,8 @@ impl FileStore {
                 Some(file) => file.write_all_at(block.pending(), written),
                 None => Ok(()),
             });
+            block.unsynced = true;
+            self.oldest_unsynced = self.oldest_unsynced.min(block.index);
             if let Err(error) = result {
                 failed = Some(io_error("writing messages", error));
                 break;
@@ -78,9 +84,7 @@ impl FileStore {
             None => {
                 for block in self.blocks.iter_mut().skip(start) {
                     block.written = block.raw_len;
-                    block.unsynced = true;
                     block.set_mark();
-                    self.oldest_unsynced = self.oldest_unsynced.min(block.index);
                 }
                 Ok(())
             }
@@ -143,9 +147,29 @@ impl FileStore {
     }
 
     pub(super) fn sync_blocks(&mut self) -> Result<(), StoreError> {
+        self.sync_data_before(self.blocks.len())?;
+        self.oldest_unsynced = u64::MAX;
+        if self.dir_dirty { self.sync_names() } else { Ok(()) }
+    }
+
+    /// Syncs the blocks before position `at`, and their names.
+    fn sync_before(&mut self, at: usize) -> Result<(), StoreError> {
+        let Some(index) = self.blocks.get(at).map(|block| block.index) else { return Ok(()) };
+        if self.oldest_unsynced >= index {
+            return Ok(());
+        }
+        self.sync_data_before(at)?;
+        self.oldest_unsynced = match self.blocks.get(at) {
+            Some(block) if block.unsynced => index,
+            _ => u64::MAX,
+        };
+        if self.dir_dirty { self.sync_names() } else { Ok(()) }
+    }
+
+    fn sync_data_before(&mut self, end: usize) -> Result<(), StoreError> {
         let oldest = self.oldest_unsynced;
-        let start = self.blocks.partition_point(|block| block.index < oldest);
-        for block in self.blocks.iter_mut().skip(start).filter(|block| block.unsynced) {
+        let start = self.blocks.partition_point(|block| block.index < oldest).min(end);
+        for block in self.blocks.range_mut(start..end).filter(|block| block.unsynced) {
             let synced =
                 block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.sync_data());
             if let Err(error) = synced {
@@ -153,8 +177,7 @@ impl FileStore {
             }
             block.unsynced = false;
         }
-        self.oldest_unsynced = u64::MAX;
-        if self.dir_dirty { self.sync_names() } else { Ok(()) }
+        Ok(())
     }
 
     fn sync_names(&mut self) -> Result<(), StoreError> {

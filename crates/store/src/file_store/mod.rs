@@ -270,8 +270,11 @@ impl FileStore {
             disk.sync_dir(dir).map_err(error)?;
         }
         for dir in account_dir.ancestors().skip(1).take(2) {
-            // The store directory's own parents may not be ours to open.
-            let _ = disk.sync_dir(dir);
+            match disk.sync_dir(dir) {
+                // The store directory's own parents may not be ours to open.
+                Err(refused) if refused.kind() == std::io::ErrorKind::PermissionDenied => {}
+                synced => synced.map_err(error)?,
+            }
         }
         Ok(store)
     }

@@ -151,6 +151,7 @@ impl FileStore {
                 }
             };
             let mut file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name, asset);
+            file.drop_unfinished()?;
             let state = match file.read_state() {
                 Ok(state) => state,
                 Err(StoreError::Damaged(_)) => {

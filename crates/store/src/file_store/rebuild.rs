@@ -64,6 +64,7 @@ impl FileStore {
         }
         (self.last_seq, self.last_ns) = last;
         self.blocks = blocks;
+        self.doubt_syncs(prior.as_ref());
         if self.blocks.is_empty() {
             self.roll();
             self.index_due = super::IndexDue::No;
@@ -79,6 +80,19 @@ impl FileStore {
             self.hear_witness(prior, &tombs)?;
         }
         Ok(())
+    }
+
+    /// A process that was killed may have left what is only in the page cache; what is served from
+    /// here on must not be lost to a power cut. All up to the index was synced when it was written.
+    fn doubt_syncs(&mut self, prior: Option<&Index>) {
+        let from = prior.map_or(0, |prior| prior.last_block);
+        for block in self.blocks.iter_mut().rev().take_while(|block| block.index >= from) {
+            block.unsynced = block.created;
+            if block.created {
+                self.oldest_unsynced = block.index;
+            }
+        }
+        self.dir_dirty = true;
     }
 
     fn rebuild_block(&mut self, number: u64, rebuild: &mut Rebuild) -> Result<(), StoreError> {
