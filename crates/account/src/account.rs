@@ -4,17 +4,29 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use config_validate::options::{AccountLimits, AccountOptions, JetStreamAccountLimits};
-use routing::SubjectSpace;
+use parking_lot::{Mutex, RwLock};
+use routing::{SubjectSpace, Subscription};
+
+use crate::elsewhere::{Elsewhere, RemoteConnections};
 
 /// One tenant: a subject space of its own (`server/accounts.go` `Account`).
 pub struct Account {
     name: Box<str>,
     space: Arc<SubjectSpace>,
-    limits: AccountLimits,
-    jetstream: Option<JetStreamAccountLimits>,
+    settings: RwLock<Settings>,
     connections: AtomicU64,
     total_connections: AtomicU64,
+    elsewhere: Elsewhere,
     stats: AccountStats,
+    /// Subscriptions that lead requests into other accounts.
+    pub(crate) service_imports: Mutex<Vec<Arc<Subscription>>>,
+}
+
+/// What a reload may change.
+#[derive(Clone, Copy, Default)]
+struct Settings {
+    limits: AccountLimits,
+    jetstream: Option<JetStreamAccountLimits>,
 }
 
 /// Traffic of an account; relaxed counters.
@@ -45,27 +57,23 @@ pub struct Membership {
 impl Account {
     /// An account without limits, and without JetStream.
     pub fn new(name: &str) -> Arc<Self> {
-        Arc::new(Self::with_limits(name, AccountLimits::default(), None))
-    }
-
-    pub(crate) fn from_options(options: &AccountOptions) -> Arc<Self> {
-        Arc::new(Self::with_limits(&options.name, options.limits, options.jetstream))
-    }
-
-    fn with_limits(
-        name: &str,
-        limits: AccountLimits,
-        jetstream: Option<JetStreamAccountLimits>,
-    ) -> Self {
-        Account {
+        Arc::new(Account {
             name: name.into(),
             space: SubjectSpace::new(name),
-            limits,
-            jetstream,
+            settings: RwLock::default(),
             connections: AtomicU64::new(0),
             total_connections: AtomicU64::new(0),
+            elsewhere: Elsewhere::default(),
             stats: AccountStats::default(),
-        }
+            service_imports: Mutex::default(),
+        })
+    }
+
+    /// Takes over limits; clients and messages there are stay.
+    pub(crate) fn configure(&self, options: Option<&AccountOptions>) {
+        *self.settings.write() = options
+            .map(|options| Settings { limits: options.limits, jetstream: options.jetstream })
+            .unwrap_or_default();
     }
 
     /// Its name.
@@ -79,13 +87,19 @@ impl Account {
     }
 
     /// Limits for its clients.
-    pub fn limits(&self) -> &AccountLimits {
-        &self.limits
+    pub fn limits(&self) -> AccountLimits {
+        self.settings.read().limits
+    }
+
+    /// Sets the limits for its clients. Whoever does so then closes what is
+    /// [beyond them](Self::excess_connections).
+    pub fn set_limits(&self, limits: AccountLimits) {
+        self.settings.write().limits = limits;
     }
 
     /// JetStream limits as configured; `None` when the account did not ask for JetStream.
-    pub fn jetstream_limits(&self) -> Option<&JetStreamAccountLimits> {
-        self.jetstream.as_ref()
+    pub fn jetstream_limits(&self) -> Option<JetStreamAccountLimits> {
+        self.settings.read().jetstream
     }
 
     /// Its traffic.
@@ -98,6 +112,30 @@ impl Account {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Clients it has on other servers, as these report.
+    pub fn remote_connections(&self) -> u64 {
+        self.elsewhere.connections()
+    }
+
+    /// Takes a report of another server; one of the same server replaces the last
+    /// (`server/accounts.go` `updateRemoteServer`).
+    pub fn report_remote(&self, server_id: &str, report: RemoteConnections) {
+        self.elsewhere.report(server_id, report);
+    }
+
+    /// Forgets a server that has gone (`server/accounts.go` `removeRemoteServer`).
+    pub fn forget_remote(&self, server_id: &str) {
+        self.elsewhere.forget(server_id);
+    }
+
+    /// How many of its clients here are beyond `max_connections`, counting those elsewhere.
+    pub fn excess_connections(&self) -> u64 {
+        let Some(max) = self.limits().max_connections else { return 0 };
+        let local = self.connections();
+        let all = local.saturating_add(self.remote_connections());
+        all.saturating_sub(u64::from(max)).min(local)
+    }
+
     /// Clients it has had.
     pub fn total_connections(&self) -> u64 {
         self.total_connections.load(Ordering::Relaxed)
@@ -108,7 +146,8 @@ impl Account {
     /// # Errors
     /// When the account is full; nothing is counted.
     pub fn join(self: &Arc<Self>) -> Result<Membership, TooManyConnections> {
-        let max = self.limits.max_connections.map_or(u64::MAX, u64::from);
+        let max = self.limits().max_connections.map_or(u64::MAX, u64::from);
+        let max = max.saturating_sub(self.remote_connections());
         self.connections
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |now| {
                 (now < max).then_some(now + 1)

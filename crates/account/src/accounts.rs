@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use config_validate::options::{ConnectionType, DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT, Options};
+use config_validate::options::{
+    ConnectionType, DEFAULT_SYSTEM_ACCOUNT, Export, GLOBAL_ACCOUNT, Options,
+};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
@@ -10,7 +12,7 @@ use crate::users::{AuthError, Credentials, User, UserSession};
 use crate::{Account, Permissions, passwords};
 
 /// All accounts and users of a server, as the options have them. Immutable: a reload makes a new
-/// one.
+/// one, which shares the accounts that stay.
 pub struct Accounts {
     // In a fixed order: global, configured ones in file order, system.
     all: Vec<Arc<Account>>,
@@ -37,30 +39,21 @@ enum Shared {
 const NOBODY: &str = " anonymous";
 
 impl Accounts {
-    /// Builds the registry.
+    /// Builds the registry, and [puts it to work](Self::apply).
     pub fn from_options(options: &Options) -> Self {
-        Self::build(options, |_| None)
+        let accounts = Self::build(options, |_| None);
+        accounts.apply(options);
+        accounts
     }
 
-    /// Builds the registry for changed options; accounts whose limits did not change live on.
+    /// Builds the registry for changed options; accounts of the same name live on. Nothing
+    /// changes yet: that is up to [`apply`](Self::apply).
     pub fn reload(&self, options: &Options) -> Self {
         Self::build(options, |name| self.get(name).cloned())
     }
 
     fn build(options: &Options, existing: impl Fn(&str) -> Option<Arc<Account>>) -> Self {
-        let configured = |name: &str| {
-            let wanted = options.account(name);
-            let same = |old: &Arc<Account>| match wanted {
-                Some(new) => {
-                    *old.limits() == new.limits && old.jetstream_limits() == new.jetstream.as_ref()
-                }
-                None => *old.limits() == Default::default() && old.jetstream_limits().is_none(),
-            };
-            existing(name).filter(same).unwrap_or_else(|| match wanted {
-                Some(new) => Account::from_options(new),
-                None => Account::new(name),
-            })
-        };
+        let configured = |name: &str| existing(name).unwrap_or_else(|| Account::new(name));
         let global = configured(GLOBAL_ACCOUNT);
         let mut all = vec![Arc::clone(&global)];
         let others = options.accounts.iter().filter(|account| account.name != GLOBAL_ACCOUNT);
@@ -274,10 +267,8 @@ fn warnings(options: &Options) -> Vec<String> {
     let mut warnings = Vec::new();
     for account in &options.accounts {
         let ignored = [
-            ("imports", account.imports.is_empty()),
-            ("exports", account.exports.is_empty()),
-            ("mappings", account.mappings.is_empty()),
             ("msg_trace", account.msg_trace.is_none()),
+            ("latency of exports", account.exports.iter().all(|export| !is_measured(export))),
         ];
         for (key, _) in ignored.iter().filter(|(_, absent)| !absent) {
             warnings.push(format!(
@@ -293,6 +284,10 @@ fn warnings(options: &Options) -> Vec<String> {
         warnings.push("Plaintext passwords detected, use nkeys or bcrypt".to_owned());
     }
     warnings
+}
+
+fn is_measured(export: &Export) -> bool {
+    matches!(export, Export::Service(service) if service.latency.is_some())
 }
 
 impl std::fmt::Debug for Accounts {

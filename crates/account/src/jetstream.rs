@@ -15,7 +15,7 @@ impl Accounts {
     pub fn with_jetstream(&self) -> impl Iterator<Item = (&Arc<Account>, AccountLimits)> {
         let alone = self.global_only().then_some(AccountLimits::UNLIMITED);
         self.iter().filter(|account| !self.is_system(account)).filter_map(move |account| {
-            Some((account, account.jetstream_limits().copied().or(alone)?))
+            Some((account, account.jetstream_limits().or(alone)?))
         })
     }
 }

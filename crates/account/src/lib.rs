@@ -1,8 +1,9 @@
 //! Accounts: the tenants of a server, their users, and what these may do.
 //!
 //! What it does: builds the registry of accounts from the options ([`Accounts::from_options`]),
-//! checks credentials ([`Accounts::authenticate`]), and answers what a user may publish and
-//! subscribe to ([`Permissions`], [`ReplyPermissions`]).
+//! checks credentials ([`Accounts::authenticate`]), answers what a user may publish and
+//! subscribe to ([`Permissions`], [`ReplyPermissions`]), and puts imports and mappings to work
+//! ([`Accounts::apply`]).
 //!
 //! State it owns: each account's subject space, its connection count and traffic counters, and
 //! its JetStream enrolment.
@@ -14,6 +15,8 @@
 
 mod account;
 mod accounts;
+mod elsewhere;
+mod exchange;
 mod jetstream;
 mod passwords;
 mod permissions;
@@ -26,6 +29,7 @@ mod tests;
 
 pub use account::{Account, AccountStats, Membership, TooManyConnections};
 pub use accounts::Accounts;
+pub use elsewhere::RemoteConnections;
 pub use permissions::{Permissions, Subscribing};
 pub use replies::ReplyPermissions;
 pub use users::{AuthError, Credentials, User, UserSession};

@@ -27,6 +27,7 @@ mod publish;
 mod reader;
 mod refused;
 mod registry;
+mod requester;
 mod session;
 mod snapshot;
 mod socket;

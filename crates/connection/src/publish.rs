@@ -21,6 +21,14 @@ impl Session {
         }
         self.counts.msgs += 1;
         self.counts.bytes += (headers.len() + payload.len()) as u64;
+        let mapped;
+        let subject = if self.space.has_mappings() {
+            mapped = self.batch.map_subject(&self.space, subject);
+            // From here on, permissions included, there is only the subject it is mapped to.
+            mapped.as_deref().unwrap_or(subject)
+        } else {
+            subject
+        };
         if !self.may_publish(subject) {
             return self.on_publish_violation(subject);
         }

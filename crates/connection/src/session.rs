@@ -13,6 +13,7 @@ use crate::conn::Conn;
 use crate::connect::ConnectOptions;
 use crate::limits::ClientOptions;
 use crate::ping::{self, Due, Pings};
+use crate::requester::ConnRequester;
 use crate::stats::add;
 use crate::{ServerCtx, info};
 
@@ -106,6 +107,8 @@ impl Session {
             sink: Arc::clone(&conn.sink),
             options,
         };
+        let requester = ConnRequester { ctx: Arc::clone(ctx), conn: Arc::clone(conn) };
+        session.batch.set_requester(Arc::new(requester));
         session.sink.set_headers(false);
         if auth_required {
             session.parser.set_gate(Gate::ConnectOnly);

@@ -3,6 +3,7 @@
 mod auth;
 mod conversations;
 mod crowd;
+mod exchange;
 mod harness;
 mod info;
 mod limits;

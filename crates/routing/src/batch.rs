@@ -2,19 +2,12 @@
 
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
-use subject::MatchResult;
-
+use crate::cross::Link;
 use crate::ingest::{IngestBatch, IngestSink, Pushed};
-use crate::subscription::{Counted, Subscription, Target};
-use crate::{ClientSink, ConnId, Msg, SubjectSpace};
-
-type Matches = MatchResult<Arc<Subscription>>;
-
-/// Most subjects whose matches are remembered (`server/client.go` `maxResultCacheSize` is 512;
-/// ours costs less per entry).
-const MAX_CACHED: usize = 4096;
+use crate::match_cache::{MappingCache, MatchCache, Matches};
+use crate::responses::REPLY_PREFIX;
+use crate::subscription::{Counted, StreamTarget, Subscription, Target};
+use crate::{ClientSink, ConnId, Msg, Requester, SubjectSpace};
 
 /// Routes the messages of one sender.
 ///
@@ -30,29 +23,22 @@ pub struct RouteBatch {
     pressed: bool,
     stalled: Vec<Arc<ClientSink>>,
     pick: u32,
-}
-
-/// Matches by subject, good for one generation of one space.
-#[derive(Default)]
-struct MatchCache {
-    space: usize,
-    generation: u64,
-    last: Option<Arc<Cached>>,
-    map: HashMap<Box<[u8]>, Arc<Cached>, RandomState>,
-}
-
-struct Cached {
-    subject: Box<[u8]>,
-    matches: Matches,
+    mapped: MappingCache,
+    /// Imports that the message being published has passed.
+    pub(crate) chain: Vec<Link>,
+    pub(crate) requester: Option<Arc<dyn Requester>>,
 }
 
 /// A message on its way to its receivers.
 #[derive(Clone, Copy)]
-struct Out<'a> {
-    msg: &'a Msg<'a>,
+pub(crate) struct Out<'a> {
+    pub(crate) msg: &'a Msg<'a>,
     /// The subject that clients see.
-    shown: &'a [u8],
-    from: ConnId,
+    pub(crate) shown: &'a [u8],
+    pub(crate) from: ConnId,
+    /// It came from another account as a request or an answer: accounts that import messages from
+    /// here do not get it.
+    pub(crate) imported: bool,
 }
 
 /// Whether a subject is worth remembering.
@@ -63,41 +49,19 @@ enum Recurs {
     Unlikely,
 }
 
-impl MatchCache {
-    fn get(&mut self, space: &Arc<SubjectSpace>, subject: &[u8]) -> Arc<Cached> {
-        let id = Arc::as_ptr(space) as usize;
-        let generation = space.generation();
-        if id != self.space || generation != self.generation {
-            self.space = id;
-            self.generation = generation;
-            self.last = None;
-            self.map.clear();
-        }
-        if let Some(last) = &self.last
-            && *last.subject == *subject
-        {
-            return Arc::clone(last);
-        }
-        let cached = match self.map.get(subject) {
-            Some(cached) => Arc::clone(cached),
-            None => {
-                let mut matches = Matches::default();
-                space.match_into(subject, &mut matches);
-                let cached = Arc::new(Cached { subject: subject.into(), matches });
-                if self.map.len() >= MAX_CACHED {
-                    self.map.clear();
-                }
-                self.map.insert(subject.into(), Arc::clone(&cached));
-                cached
-            }
-        };
-        self.last = Some(Arc::clone(&cached));
-        cached
-    }
+fn draw(state: &mut u32) -> u32 {
+    // xorshift: spreading load needs no better.
+    let mut x = if *state == 0 { 0x9e37_79b9 } else { *state };
+    x ^= x << 13;
+    x ^= x >> 17;
+    x ^= x << 5;
+    *state = x;
+    x
 }
 
 fn recurs(subject: &[u8]) -> Recurs {
-    if subject.starts_with(b"$JS.ACK.") || subject.starts_with(b"_INBOX.") {
+    let unlikely = [b"$JS.ACK.".as_slice(), b"_INBOX.", REPLY_PREFIX];
+    if unlikely.iter().any(|prefix| subject.starts_with(prefix)) {
         Recurs::Unlikely
     } else {
         Recurs::Likely
@@ -108,6 +72,21 @@ impl RouteBatch {
     /// Nothing queued.
     pub fn new() -> Self {
         RouteBatch::default()
+    }
+
+    /// Says who publishes; services of other accounts are told.
+    pub fn set_requester(&mut self, requester: Arc<dyn Requester>) {
+        self.requester = Some(requester);
+    }
+
+    /// The subject that a message goes to instead, by the account's mappings. Empty where it is
+    /// to be lost (`server/accounts.go` `selectMappedSubject`).
+    pub fn map_subject(&mut self, space: &SubjectSpace, subject: &[u8]) -> Option<Arc<[u8]>> {
+        if !space.has_mappings() {
+            return None;
+        }
+        let Self { mapped, pick, .. } = self;
+        mapped.get(space, subject, || u8::try_from(draw(pick) % 100).unwrap_or(0))
     }
 
     /// Queues a message for everyone who subscribes; answers how many got it.
@@ -124,7 +103,11 @@ impl RouteBatch {
         shown: &[u8],
         from: ConnId,
     ) -> usize {
-        let out = Out { msg, shown, from };
+        self.publish_out(space, Out { msg, shown, from, imported: false })
+    }
+
+    pub(crate) fn publish_out(&mut self, space: &Arc<SubjectSpace>, out: Out<'_>) -> usize {
+        let msg = out.msg;
         if recurs(msg.subject) == Recurs::Unlikely {
             let mut matches = std::mem::take(&mut self.scratch);
             matches.clear();
@@ -154,7 +137,8 @@ impl RouteBatch {
         let own = all.filter(|sub| sub.sink().is_some_and(|sink| Arc::ptr_eq(sink, to)));
         let mut delivered = false;
         for sub in own {
-            delivered = self.deliver(space, sub, Out { msg, shown: msg.subject, from: 0 });
+            let out = Out { msg, shown: msg.subject, from: 0, imported: false };
+            delivered = self.deliver(space, sub, out);
             if delivered {
                 break;
             }
@@ -177,7 +161,7 @@ impl RouteBatch {
         for group in &matches.queues {
             // A random start, then whoever takes it: members that are closing refuse.
             let members = group.subs.len();
-            let start = self.random() as usize % members.max(1);
+            let start = draw(&mut self.pick) as usize % members.max(1);
             let order = group.subs.iter().cycle().skip(start).take(members);
             for sub in order {
                 if self.deliver(space, sub, out) {
@@ -195,21 +179,14 @@ impl RouteBatch {
         sub: &Arc<Subscription>,
         out: Out<'_>,
     ) -> bool {
+        if sub.is_shadow() {
+            return self.deliver_image(sub, out);
+        }
         let Out { msg, from, .. } = out;
         match &sub.target {
             Target::Client(sink) => self.deliver_client(space, sub, sink, out),
             Target::Stream(target) => {
-                let id = target.sink.inbox_id();
-                let at = match self.ingest.iter().position(|(sink, _)| sink.inbox_id() == id) {
-                    Some(at) => at,
-                    None => {
-                        self.ingest.push((Arc::clone(&target.sink), IngestBatch::default()));
-                        self.ingest.len() - 1
-                    }
-                };
-                if let Some((_, batch)) = self.ingest.get_mut(at) {
-                    batch.add(target.slot, target.kind, from, msg);
-                }
+                self.deliver_stream(target, msg, from);
                 true
             }
             Target::Service(service) => {
@@ -218,6 +195,47 @@ impl RouteBatch {
                 service.call(space, msg, from);
                 true
             }
+            Target::Import(import) => self.cross(space, import, out),
+            Target::Responses => self.respond(space, out),
+        }
+    }
+
+    /// Delivers to a subscription of another account, that imports messages from here.
+    fn deliver_image(&mut self, image: &Arc<Subscription>, out: Out<'_>) -> bool {
+        let Some(shadow) = image.shadow() else { return false };
+        if out.imported || image.is_closed() {
+            return false;
+        }
+        let (Some(sub), Some(home)) = (shadow.of.upgrade(), shadow.home.upgrade()) else {
+            return false;
+        };
+        let rewritten = shadow.import.rewrite.apply(out.msg.subject);
+        let msg = Msg { subject: rewritten.as_deref().unwrap_or(out.msg.subject), ..*out.msg };
+        // What a consumer delivers keeps the subject that it was stored under.
+        let shown = if out.shown == out.msg.subject { msg.subject } else { out.shown };
+        match &sub.target {
+            Target::Client(sink) => {
+                self.deliver_client(&home, &sub, sink, Out { msg: &msg, shown, ..out })
+            }
+            Target::Stream(target) => {
+                self.deliver_stream(target, &msg, out.from);
+                true
+            }
+            Target::Service(_) | Target::Import(_) | Target::Responses => false,
+        }
+    }
+
+    fn deliver_stream(&mut self, target: &StreamTarget, msg: &Msg<'_>, from: ConnId) {
+        let id = target.sink.inbox_id();
+        let at = match self.ingest.iter().position(|(sink, _)| sink.inbox_id() == id) {
+            Some(at) => at,
+            None => {
+                self.ingest.push((Arc::clone(&target.sink), IngestBatch::default()));
+                self.ingest.len() - 1
+            }
+        };
+        if let Some((_, batch)) = self.ingest.get_mut(at) {
+            batch.add(target.slot, target.kind, from, msg);
         }
     }
 
@@ -258,16 +276,6 @@ impl RouteBatch {
             space.unsubscribe(sub);
         }
         delivered
-    }
-
-    fn random(&mut self) -> u32 {
-        // xorshift: spreading load needs no better.
-        let mut x = if self.pick == 0 { 0x9e37_79b9 } else { self.pick };
-        x ^= x << 13;
-        x ^= x >> 17;
-        x ^= x << 5;
-        self.pick = x;
-        x
     }
 
     /// Gives the shards their batches.

@@ -1,12 +1,16 @@
 //! The subscriptions of one account.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
+use arc_swap::ArcSwapOption;
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use subject::{InvalidSubject, MatchResult, Stats, Sublist};
 
-use crate::Subscription;
+use crate::responses::{Response, Responses};
+use crate::{Mappings, ServiceExport, StreamImport, Subscription, Target, shadow};
 
 /// The subscriptions of one account.
 ///
@@ -19,6 +23,25 @@ pub struct SubjectSpace {
     // Lets `subscribe` skip the lock where nobody watches, which is the rule.
     watch_count: AtomicUsize,
     next_watch: AtomicU64,
+    // What is not used costs one relaxed load each.
+    importing: AtomicBool,
+    imports: Mutex<StreamImports>,
+    mapping: AtomicBool,
+    mappings: ArcSwapOption<Mappings>,
+    responses: Responses,
+}
+
+/// Messages of other accounts, and the images of this account's subscriptions there.
+#[derive(Default)]
+struct StreamImports {
+    all: Vec<Arc<StreamImport>>,
+    /// By the address of the subscription.
+    images: HashMap<usize, Vec<Image>, RandomState>,
+}
+
+struct Image {
+    exporter: Weak<SubjectSpace>,
+    sub: Arc<Subscription>,
 }
 
 struct Watch {
@@ -38,6 +61,21 @@ pub trait InterestWatcher: Send + Sync {
     fn changed(&self);
 }
 
+impl Image {
+    fn end(self) {
+        self.sub.close();
+        if let Some(exporter) = self.exporter.upgrade() {
+            exporter.remove(&self.sub);
+        }
+    }
+}
+
+impl std::fmt::Debug for SubjectSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SubjectSpace").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 impl SubjectSpace {
     /// An empty space for the account of that name.
     pub fn new(name: &str) -> Arc<Self> {
@@ -48,6 +86,11 @@ impl SubjectSpace {
             watches: Mutex::new(Vec::new()),
             watch_count: AtomicUsize::new(0),
             next_watch: AtomicU64::new(1),
+            importing: AtomicBool::new(false),
+            imports: Mutex::default(),
+            mapping: AtomicBool::new(false),
+            mappings: ArcSwapOption::empty(),
+            responses: Responses::new(),
         })
     }
 
@@ -65,7 +108,15 @@ impl SubjectSpace {
     ///
     /// # Errors
     /// When its pattern is no valid subject; nothing is added.
-    pub fn subscribe(&self, sub: &Arc<Subscription>) -> Result<(), InvalidSubject> {
+    pub fn subscribe(self: &Arc<Self>, sub: &Arc<Subscription>) -> Result<(), InvalidSubject> {
+        self.insert(sub)?;
+        if self.importing.load(Ordering::SeqCst) {
+            self.add_images(&mut self.imports.lock(), sub);
+        }
+        Ok(())
+    }
+
+    fn insert(&self, sub: &Arc<Subscription>) -> Result<(), InvalidSubject> {
         {
             let mut subs = self.subs.write();
             subs.insert(&sub.pattern, sub.queue.as_deref(), Arc::clone(sub))?;
@@ -78,6 +129,13 @@ impl SubjectSpace {
     /// Removes a subscription; false if it was not there.
     pub fn unsubscribe(&self, sub: &Arc<Subscription>) -> bool {
         sub.close();
+        if self.importing.load(Ordering::SeqCst) {
+            self.remove_images(&mut self.imports.lock(), sub);
+        }
+        self.remove(sub)
+    }
+
+    fn remove(&self, sub: &Arc<Subscription>) -> bool {
         let removed = {
             let mut subs = self.subs.write();
             let removed =
@@ -96,10 +154,15 @@ impl SubjectSpace {
     /// Removes many at once (a client that leaves).
     pub fn unsubscribe_all<'a>(&self, gone: impl IntoIterator<Item = &'a Arc<Subscription>>) {
         let mut removed = Vec::new();
+        let importing = self.importing.load(Ordering::SeqCst);
         {
+            let mut imports = importing.then(|| self.imports.lock());
             let mut subs = self.subs.write();
             for sub in gone {
                 sub.close();
+                if let Some(imports) = &mut imports {
+                    self.remove_images(imports, sub);
+                }
                 if let Some(sub) =
                     subs.remove(&sub.pattern, sub.queue.as_deref(), |other| Arc::ptr_eq(other, sub))
                 {
@@ -111,6 +174,27 @@ impl SubjectSpace {
         if self.watch_count.load(Ordering::Acquire) > 0 {
             removed.iter().for_each(|sub| self.notify(&sub.pattern));
         }
+    }
+
+    /// Ends some subscriptions of the server's own and adds others in one step: no message meets
+    /// both, or neither.
+    pub fn replace_all(&self, old: &[Arc<Subscription>], fresh: &[Arc<Subscription>]) {
+        if old.is_empty() && fresh.is_empty() {
+            return;
+        }
+        {
+            let mut subs = self.subs.write();
+            for sub in fresh {
+                // What is no subject has no messages.
+                let _ = subs.insert(&sub.pattern, sub.queue.as_deref(), Arc::clone(sub));
+            }
+            for sub in old {
+                sub.close();
+                subs.remove(&sub.pattern, sub.queue.as_deref(), |other| Arc::ptr_eq(other, sub));
+            }
+            self.generation.fetch_add(1, Ordering::Release);
+        }
+        old.iter().chain(fresh).for_each(|sub| self.notify(&sub.pattern));
     }
 
     /// Everyone who gets a message on this subject.
@@ -150,6 +234,111 @@ impl SubjectSpace {
         let mut all = Vec::new();
         self.subs.read().for_each(|_, _, sub| all.push(Arc::clone(sub)));
         all
+    }
+
+    /// Replaces what is imported from other accounts; images of all subscriptions follow
+    /// (`server/client.go` `processSubsOnConfigReload`).
+    pub fn set_stream_imports(self: &Arc<Self>, imports: Vec<StreamImport>) {
+        let mut state = self.imports.lock();
+        if imports.is_empty() && state.all.is_empty() {
+            return;
+        }
+        state.all = imports.into_iter().map(Arc::new).collect();
+        // Before the subscriptions are looked through: whoever subscribes now sees it, or is seen.
+        self.importing.store(true, Ordering::SeqCst);
+        let old = std::mem::take(&mut state.images);
+        for sub in self.subscriptions() {
+            self.add_images(&mut state, &sub);
+        }
+        // New ones first, so that no message falls between.
+        for image in old.into_values().flatten() {
+            image.end();
+        }
+        if state.all.is_empty() {
+            self.importing.store(false, Ordering::SeqCst);
+        }
+    }
+
+    fn add_images(self: &Arc<Self>, state: &mut StreamImports, sub: &Arc<Subscription>) {
+        let key = Arc::as_ptr(sub) as usize;
+        // Whoever ends it takes the lock afterwards.
+        if sub.is_shadow() || sub.is_closed() || state.images.contains_key(&key) {
+            return;
+        }
+        let mut images = Vec::new();
+        for import in &state.all {
+            let Some(pattern) = shadow::pattern_in_exporter(import, &sub.pattern) else { continue };
+            let Some(exporter) = import.exporter.upgrade() else { continue };
+            let Some(image) = Subscription::shadow_of(sub, self, import, &pattern) else { break };
+            // An import's subjects were checked; a pattern that is none has no messages either.
+            if exporter.insert(&image).is_ok() {
+                images.push(Image { exporter: Weak::clone(&import.exporter), sub: image });
+            }
+        }
+        if !images.is_empty() {
+            state.images.insert(key, images);
+        }
+    }
+
+    fn remove_images(&self, state: &mut StreamImports, sub: &Arc<Subscription>) {
+        let images = state.images.remove(&(Arc::as_ptr(sub) as usize));
+        images.into_iter().flatten().for_each(Image::end);
+    }
+
+    /// Replaces the mappings of what is published here.
+    pub fn set_mappings(&self, mappings: Mappings) {
+        let some = !mappings.is_empty();
+        self.mappings.store(some.then(|| Arc::new(mappings)));
+        self.mapping.store(some, Ordering::Release);
+    }
+
+    /// Whether anything published here may go elsewhere.
+    #[inline]
+    pub fn has_mappings(&self) -> bool {
+        self.mapping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mappings(&self) -> Option<Arc<Mappings>> {
+        self.mappings.load_full()
+    }
+
+    /// A reply subject of this account that stands for `to` in the account that asks.
+    pub(crate) fn owe_response(
+        self: &Arc<Self>,
+        asker: &Arc<SubjectSpace>,
+        to: &[u8],
+        export: &Arc<ServiceExport>,
+    ) -> Vec<u8> {
+        let (reply, first) = self.responses.add(Arc::downgrade(asker), to, export);
+        if first {
+            let all = Subscription::internal(&self.responses.pattern(), Target::Responses);
+            // The pattern is made of digits and letters.
+            let _ = self.insert(&all);
+        }
+        reply
+    }
+
+    pub(crate) fn response(&self, reply: &[u8]) -> Option<Response> {
+        self.responses.get(reply)
+    }
+
+    pub(crate) fn touch_response(&self, reply: &[u8]) {
+        self.responses.touch(reply);
+    }
+
+    pub(crate) fn settle_response(&self, reply: &[u8]) {
+        self.responses.remove(reply);
+    }
+
+    /// Answers to other accounts that are still owed (`server/accounts.go`
+    /// `NumPendingAllResponses`).
+    pub fn pending_responses(&self) -> usize {
+        self.responses.len()
+    }
+
+    /// Forgets answers that are overdue (`server/accounts.go` `checkExpiredResponses`).
+    pub fn expire_responses(&self) {
+        self.responses.expire();
     }
 
     /// Asks to be told when interest in a literal subject may have changed.

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::{ClientSink, ConnId, IngestKind, IngestSink, Msg, SubjectSpace};
+use crate::shadow::Shadow;
+use crate::{
+    ClientSink, ConnId, IngestKind, IngestSink, Msg, ServiceImport, StreamImport, SubjectSpace,
+};
 
 /// One subscription of an account.
 pub struct Subscription {
@@ -18,6 +21,7 @@ pub struct Subscription {
     max: AtomicU64,
     delivered: AtomicU64,
     closed: AtomicBool,
+    shadow: Option<Box<Shadow>>,
 }
 
 /// Where a subscription's messages go.
@@ -28,9 +32,14 @@ pub enum Target {
     Stream(StreamTarget),
     /// Code of the server.
     Service(Arc<dyn Service>),
+    /// A service of another account.
+    Import(Arc<ServiceImport>),
+    /// Whoever asked a service of this account from another one.
+    Responses,
 }
 
 /// A stream as a target.
+#[derive(Clone)]
 pub struct StreamTarget {
     /// Inbox of the shard that owns the stream.
     pub sink: Arc<dyn IngestSink>,
@@ -71,14 +80,46 @@ impl Subscription {
             max: AtomicU64::new(0),
             delivered: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            shadow: None,
         }
+    }
+
+    /// The image of a subscription in an account that exports; `None` where it has no use there.
+    pub(crate) fn shadow_of(
+        sub: &Arc<Subscription>,
+        home: &Arc<SubjectSpace>,
+        import: &Arc<StreamImport>,
+        pattern: &[u8],
+    ) -> Option<Arc<Self>> {
+        let target = match &sub.target {
+            Target::Client(sink) => Target::Client(Arc::clone(sink)),
+            Target::Stream(target) => Target::Stream(target.clone()),
+            Target::Service(_) | Target::Import(_) | Target::Responses => return None,
+        };
+        let mut image = Self::new(pattern, sub.queue.as_deref(), &sub.sid, target);
+        image.shadow = Some(Box::new(Shadow {
+            import: Arc::clone(import),
+            of: Arc::downgrade(sub),
+            home: Arc::downgrade(home),
+        }));
+        Some(Arc::new(image))
+    }
+
+    /// Set in images of subscriptions of other accounts.
+    pub(crate) fn shadow(&self) -> Option<&Shadow> {
+        self.shadow.as_deref()
+    }
+
+    /// Whether it is the image of a subscription of another account, which imports messages.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow.is_some()
     }
 
     /// The client behind it, if there is one.
     pub fn sink(&self) -> Option<&Arc<ClientSink>> {
         match &self.target {
             Target::Client(sink) => Some(sink),
-            Target::Stream(_) | Target::Service(_) => None,
+            _ => None,
         }
     }
 

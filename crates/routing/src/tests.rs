@@ -1,5 +1,7 @@
 //! Tests of the routing: who gets what, exactly as bytes.
 
+mod imports;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -39,7 +41,7 @@ impl Client {
 
     fn subscribe(
         &self,
-        space: &SubjectSpace,
+        space: &Arc<SubjectSpace>,
         pattern: &str,
         queue: Option<&str>,
         sid: &str,

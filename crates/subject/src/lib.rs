@@ -24,7 +24,7 @@ pub use grammar::{
     is_valid_pattern, kind, matches, token_at, token_count, tokens,
 };
 pub use sublist::{InvalidSubject, MatchResult, QueueMatch, Stats, Sublist};
-pub use transform::{Transform, TransformError};
+pub use transform::{Transform, TransformError, number_wildcards, unnumber_wildcards};
 pub use tree::{Flow, SubjectTree};
 
 #[cfg(test)]

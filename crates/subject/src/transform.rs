@@ -183,6 +183,20 @@ impl Transform {
         Some(self.rewrite(subject, random))
     }
 
+    /// Rewrites a pattern token by token, wildcards included, without asking whether the source
+    /// covers it: a subscription that crosses an import (server/subject_transform.go
+    /// `TransformSubject`).
+    #[must_use]
+    pub fn rewrite_pattern(&self, pattern: &[u8]) -> Vec<u8> {
+        self.rewrite(pattern, &mut entropy)
+    }
+
+    /// Whether the same subject may become different ones.
+    #[must_use]
+    pub fn is_random(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Random { .. }))
+    }
+
     fn rewrite(&self, subject: &[u8], random: &mut dyn FnMut() -> u32) -> Vec<u8> {
         if self.parts.is_empty() {
             return subject.to_vec();
@@ -236,6 +250,35 @@ impl Transform {
         }
         Ok(transform)
     }
+}
+
+/// Names the wildcards of a pattern by number: `a.*.*` becomes `a.$1.$2`
+/// (server/subject_transform.go `transformTokenize`).
+#[must_use]
+pub fn number_wildcards(pattern: &str) -> String {
+    let mut count = 0;
+    let tokens: Vec<String> = pattern
+        .split('.')
+        .map(|token| match token {
+            "*" => {
+                count += 1;
+                format!("${count}")
+            }
+            token => token.to_owned(),
+        })
+        .collect();
+    tokens.join(".")
+}
+
+/// The pattern that a template of [`number_wildcards`] stands for: `a.$2.{{wildcard(1)}}` becomes
+/// `a.*.*` (server/subject_transform.go `transformUntokenize`).
+#[must_use]
+pub fn unnumber_wildcards(template: &str) -> String {
+    let tokens: Vec<&str> = template
+        .split('.')
+        .map(|token| if part::placeholder(token).is_some() { "*" } else { token })
+        .collect();
+    tokens.join(".")
 }
 
 /// The positions of `*` tokens, and whether `>` is there (server/subject_transform.go

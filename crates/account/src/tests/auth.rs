@@ -2,7 +2,9 @@
 
 use config_validate::options::{ConnectionType, Options};
 
-use crate::{Account, Accounts, AuthError, Credentials, TooManyConnections};
+use crate::{
+    Account, Accounts, AuthError, Credentials, RemoteConnections, TooManyConnections,
+};
 
 fn accounts(config: &str) -> Accounts {
     Accounts::from_options(&Options::from_text(config).unwrap())
@@ -112,23 +114,50 @@ fn users_of_the_system_account_do_not_lock_others_out() {
 #[test]
 fn what_has_no_effect_is_said() {
     let accounts = accounts(
-        "accounts { A { exports: [{service: x}], users: [{user: a, password: b}] }
-                    B { imports: [{service: {account: A, subject: x}}] } }",
+        "accounts { A { exports: [{service: x, latency: l}], users: [{user: a, password: b}] }
+                    B { msg_trace: t } }",
     );
     let warnings = accounts.warnings();
-    assert!(warnings.iter().any(|w| w.contains("\"A\": exports")), "{warnings:?}");
-    assert!(warnings.iter().any(|w| w.contains("\"B\": imports")), "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("\"A\": latency")), "{warnings:?}");
+    assert!(warnings.iter().any(|w| w.contains("\"B\": msg_trace")), "{warnings:?}");
     assert!(warnings.iter().any(|w| w.starts_with("Plaintext passwords")), "{warnings:?}");
 }
 
 #[test]
-fn a_reload_keeps_unchanged_accounts() {
+fn a_reload_keeps_accounts_and_changes_nothing_until_it_is_applied() {
     let before = accounts(TENANTS);
-    let text = TENANTS.replace("A {", "A { limits {max_conn: 1},");
-    let after = before.reload(&Options::from_text(&text).unwrap());
+    let text = TENANTS.replace("A {", "A { limits {max_conn: 1}, ").replace("B {", "C {");
+    let options = Options::from_text(&text).unwrap();
+    let after = before.reload(&options);
     let same = |name| std::ptr::eq(&**before.get(name).unwrap(), &**after.get(name).unwrap());
-    assert!(same("$G") && same("B") && same("SYS"));
-    assert!(!same("A"));
+    assert!(same("$G") && same("A") && same("SYS"));
+    assert!(after.get("B").is_none() && after.get("C").is_some());
+    let max = || before.get("A").unwrap().limits().max_connections;
+    assert_eq!(max(), None);
+    after.apply(&options);
+    assert_eq!(max(), Some(1));
+}
+
+#[test]
+fn connections_elsewhere_count() {
+    let accounts = accounts("accounts { A { limits {max_conn: 5} } }");
+    let account = accounts.get("A").unwrap();
+    let members: Vec<_> = (0..3).map(|_| account.join().unwrap()).collect();
+    let report = |clients| RemoteConnections { clients, leaf_nodes: 0 };
+    account.report_remote("one", report(4));
+    assert_eq!((account.remote_connections(), account.excess_connections()), (4, 2));
+    assert!(account.join().is_err());
+    // Each report is the whole of its server.
+    account.report_remote("one", report(2));
+    assert_eq!(account.excess_connections(), 0);
+    assert!(account.join().is_err());
+    account.report_remote("two", report(9));
+    assert_eq!(account.excess_connections(), 3);
+    account.forget_remote("two");
+    account.forget_remote("one");
+    assert_eq!((account.remote_connections(), account.excess_connections()), (0, 0));
+    assert!(account.join().is_ok());
+    drop(members);
 }
 
 #[test]

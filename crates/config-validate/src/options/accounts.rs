@@ -160,11 +160,9 @@ fn parse_account(
         let read = match raw.to_lowercase().as_str() {
             "nkey" => account.read_nkey(node),
             "imports" => {
-                defer(findings);
                 exchange::parse_imports(node, findings).map(|imports| account.imports = imports)
             }
             "exports" => {
-                defer(findings);
                 exchange::parse_exports(node, findings).map(|exports| account.exports = exports)
             }
             "jetstream" => account.read_jetstream(node, findings),
@@ -172,7 +170,6 @@ fn parse_account(
             "default_permissions" => parse_permissions(node, findings)
                 .map(|permissions| account.default_permissions = Some(Arc::new(permissions))),
             "mappings" | "maps" => {
-                defer(findings);
                 parse_mappings(node, findings).map(|mappings| account.mappings = mappings)
             }
             "limits" => parse_account_limits(node, findings).map(|limits| account.limits = limits),
@@ -209,7 +206,6 @@ pub(super) fn parse_global_mappings(
     options: &mut Options,
     findings: &mut Findings,
 ) -> Result<(), ConfigIssue> {
-    findings.defer(node, "mappings");
     let mut account = AccountOptions::new(GLOBAL_ACCOUNT, &node.pos);
     account.mappings = parse_mappings(node, findings)?;
     options.accounts.push(account);

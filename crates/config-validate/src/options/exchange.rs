@@ -1,6 +1,5 @@
 //! Exports and imports of accounts.
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use super::accounts::AccountOptions;
@@ -454,9 +453,8 @@ fn account_subject_keys(block: &Map, findings: &mut Findings) -> (String, String
     (account, subject)
 }
 
-/// Checks that every account named by exports and imports exists and grants what is imported.
-///
-/// Cycles and subject transforms are checked where exports and imports are put to work.
+/// Checks that every account named by exports and imports exists and grants what is imported, and
+/// that no import leads back to where it starts.
 pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findings) {
     let find = |name: &str| accounts.iter().find(|account| account.name == name);
     for account in accounts {
@@ -491,70 +489,5 @@ pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut Findi
             }
         }
     }
-    for account in accounts {
-        let mut seen = HashSet::new();
-        for import in &account.imports {
-            let (kind, from, subject) = match import {
-                Import::Stream(i) => ("stream", &i.account, &i.subject),
-                Import::Service(i) => ("service", &i.account, &i.subject),
-            };
-            let Some(exporter) = find(from) else {
-                let from = quoted(from);
-                findings.error(at, format!("{from} account not defined for {kind} import"));
-                continue;
-            };
-            let wrong = if !grants(exporter, kind, subject, &account.name) {
-                format!("{kind} import not authorized")
-            } else if has_wildcard_prefix(import) {
-                "stream import prefix can not contain wildcard tokens".to_owned()
-            } else if kind == "stream" && !seen.insert((from, subject)) {
-                "stream import already exists".to_owned()
-            } else {
-                continue;
-            };
-            let subject = quoted(subject);
-            findings.error(at, format!("Error adding {kind} import {subject}: {wrong}"));
-        }
-    }
-}
-
-fn has_wildcard_prefix(import: &Import) -> bool {
-    match import {
-        Import::Stream(StreamImport { prefix: Some(prefix), .. }) => {
-            subject::has_wildcards(prefix.as_bytes())
-        }
-        _ => false,
-    }
-}
-
-/// Whether an account offers a subject to another: an export of exactly that subject decides, or
-/// else the first one that covers it.
-fn grants(exporter: &AccountOptions, kind: &str, subject: &str, importer: &str) -> bool {
-    if !subject::is_valid_pattern(subject.as_bytes()) {
-        return false;
-    }
-    let offers = || {
-        exporter.exports.iter().filter_map(|export| match export {
-            Export::Stream(e) if kind == "stream" => {
-                Some((&e.subject, &e.accounts, e.account_token_position))
-            }
-            Export::Service(e) if kind == "service" => {
-                Some((&e.subject, &e.accounts, e.account_token_position))
-            }
-            _ => None,
-        })
-    };
-    let allowed = |named: &Option<Vec<String>>, position: u32, exact: bool| {
-        if position > 0 {
-            let token = subject::token_at(subject.as_bytes(), position as usize);
-            return !exact && token == importer.as_bytes();
-        }
-        named.as_ref().is_none_or(|named| named.iter().any(|name| name == importer))
-    };
-    if let Some((_, named, position)) = offers().find(|(offered, _, _)| *offered == subject) {
-        return allowed(named, position, true);
-    }
-    offers()
-        .find(|(offered, _, _)| subject::is_subset(subject.as_bytes(), offered.as_bytes()))
-        .is_some_and(|(_, named, position)| allowed(named, position, false))
+    super::imports::check(at, accounts, findings);
 }

@@ -5,6 +5,7 @@ mod auth;
 mod deferred;
 mod error;
 mod exchange;
+mod imports;
 mod jetstream;
 mod load;
 mod mappings;

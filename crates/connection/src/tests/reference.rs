@@ -10,9 +10,9 @@ use tokio::io::AsyncWriteExt;
 
 use super::harness::{Client, TestServer};
 
-struct Reference {
+pub(super) struct Reference {
     process: Child,
-    addr: SocketAddr,
+    pub(super) addr: SocketAddr,
     _dir: tempfile::TempDir,
 }
 
@@ -24,7 +24,7 @@ impl Drop for Reference {
 }
 
 impl Reference {
-    fn start(binary: &str, config: &str) -> Self {
+    pub(super) fn start(binary: &str, config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("server.conf");
         std::fs::write(&file, config).unwrap();
@@ -90,11 +90,17 @@ async fn talk(addr: SocketAddr, sent: &str) -> String {
     text
 }
 
-async fn compare(config: &str, conversations: &[&str]) {
-    let Ok(binary) = std::env::var("NATS_SERVER_REFERENCE") else {
+/// The reference's binary; says so where there is none.
+pub(super) fn binary() -> Option<String> {
+    let binary = std::env::var("NATS_SERVER_REFERENCE").ok();
+    if binary.is_none() {
         println!("SKIP: NATS_SERVER_REFERENCE is not set");
-        return;
-    };
+    }
+    binary
+}
+
+async fn compare(config: &str, conversations: &[&str]) {
+    let Some(binary) = binary() else { return };
     let reference = Reference::start(&binary, config);
     let server = TestServer::start(config).await;
     for sent in conversations {

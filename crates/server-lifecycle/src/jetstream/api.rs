@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use account::Accounts;
 use config_validate::Options;
-use connection::{ServerCtx, WithSubs};
+use connection::ServerCtx;
 use js_api::{Api, ApiSettings, Clients, INFO_SUBJECT, SUBJECTS};
 use js_engine::Engine;
 use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace};
@@ -60,23 +60,7 @@ struct ConnectedClients {
 
 impl Clients for ConnectedClients {
     fn client_info(&self, id: ConnId) -> Option<ClientInfo> {
-        let conn = self.ctx.connections.get(id)?;
-        let info = conn.snapshot(&self.ctx, WithSubs::Count);
-        let rtt = info.rtt.unwrap_or_default().as_nanos();
-        Some(ClientInfo {
-            start: Some(info.start),
-            host: info.ip,
-            id: info.cid,
-            account: info.account,
-            user: info.authorized_user,
-            name: info.name,
-            lang: info.lang,
-            version: info.version,
-            rtt_ns: i64::try_from(rtt).unwrap_or(i64::MAX),
-            server: self.ctx.info.load().server_name.clone(),
-            kind: info.kind.to_owned(),
-            client_type: info.protocol.to_owned(),
-        })
+        Some(self.ctx.connections.get(id)?.client_info(&self.ctx))
     }
 }
 

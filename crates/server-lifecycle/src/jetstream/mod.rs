@@ -220,7 +220,7 @@ fn enable_accounts(engine: &Arc<Engine>, accounts: &Accounts) -> Result<(), JetS
     let alone = accounts.global_only();
     for account in accounts.iter().filter(|account| !accounts.is_system(account)) {
         let limits = match account.jetstream_limits() {
-            Some(limits) => *limits,
+            Some(limits) => limits,
             None if alone => AccountLimits::UNLIMITED,
             None => continue,
         };
