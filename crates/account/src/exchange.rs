@@ -67,7 +67,12 @@ impl Accounts {
     }
 
     /// New subscriptions come before the old ones end, so that no request meets nobody.
-    fn import_services(&self, account: &Account, imports: &[Import], offers: &[(&str, Offers<'_>)]) {
+    fn import_services(
+        &self,
+        account: &Account,
+        imports: &[Import],
+        offers: &[(&str, Offers<'_>)],
+    ) {
         let mut kept = account.service_imports.lock();
         let space = account.space();
         let services = imports.iter().filter_map(|import| match import {

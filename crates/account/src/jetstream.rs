@@ -14,9 +14,9 @@ impl Accounts {
     /// `enableJetStreamAccounts`). Never the system account.
     pub fn with_jetstream(&self) -> impl Iterator<Item = (&Arc<Account>, AccountLimits)> {
         let alone = self.global_only().then_some(AccountLimits::UNLIMITED);
-        self.iter().filter(|account| !self.is_system(account)).filter_map(move |account| {
-            Some((account, account.jetstream_limits().or(alone)?))
-        })
+        self.iter()
+            .filter(|account| !self.is_system(account))
+            .filter_map(move |account| Some((account, account.jetstream_limits().or(alone)?)))
     }
 }
 

@@ -49,10 +49,8 @@ impl RouteBatch {
         };
         self.chain.push(Link { export: Arc::clone(&import.export), share });
         let shown = if out.shown == msg.subject { passed.subject } else { out.shown };
-        let count = self.publish_out(
-            &exporter,
-            Out { msg: &passed, shown, from: out.from, imported: true },
-        );
+        let count = self
+            .publish_out(&exporter, Out { msg: &passed, shown, from: out.from, imported: true });
         self.chain.pop();
         if count == 0
             && let Some(reply) = owed
@@ -97,9 +95,7 @@ impl RouteBatch {
         } else {
             space.touch_response(msg.subject);
         }
-        if !delivered
-            && let Some(reply) = owed
-        {
+        if !delivered && let Some(reply) = owed {
             asker.settle_response(&reply);
         }
         delivered

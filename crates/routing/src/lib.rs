@@ -31,9 +31,7 @@ mod subscription;
 mod tests;
 
 pub use batch::RouteBatch;
-pub use import::{
-    Answers, Requester, Rewrite, ServiceExport, ServiceImport, Share, StreamImport,
-};
+pub use import::{Answers, Requester, Rewrite, ServiceExport, ServiceImport, Share, StreamImport};
 pub use ingest::{Ingest, IngestBatch, IngestKind, IngestSink, Pushed};
 pub use mappings::{Destination, Mappings, Rest};
 pub use sink::{ClientSink, DenyList, ReplyPermits};

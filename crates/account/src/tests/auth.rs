@@ -2,9 +2,7 @@
 
 use config_validate::options::{ConnectionType, Options};
 
-use crate::{
-    Account, Accounts, AuthError, Credentials, RemoteConnections, TooManyConnections,
-};
+use crate::{Account, Accounts, AuthError, Credentials, RemoteConnections, TooManyConnections};
 
 fn accounts(config: &str) -> Accounts {
     Accounts::from_options(&Options::from_text(config).unwrap())

@@ -100,7 +100,11 @@ struct Known<'a> {
 }
 
 /// Checks all imports: streams of all accounts first, then services.
-pub(super) fn check(at: &Node, accounts: &[AccountOptions], findings: &mut super::reader::Findings) {
+pub(super) fn check(
+    at: &Node,
+    accounts: &[AccountOptions],
+    findings: &mut super::reader::Findings,
+) {
     let mut streams: Vec<Known<'_>> = Vec::new();
     for (importer, import) in all(accounts) {
         let Import::Stream(import) = import else { continue };
@@ -261,9 +265,7 @@ fn stream_cycle<'a>(
             return Err(CYCLE.to_owned());
         }
         let offered = account.exports.iter().any(|export| match export {
-            Export::Stream(export) => {
-                subject::is_subset(to.as_bytes(), export.subject.as_bytes())
-            }
+            Export::Stream(export) => subject::is_subset(to.as_bytes(), export.subject.as_bytes()),
             Export::Service(_) => false,
         });
         if !offered {
