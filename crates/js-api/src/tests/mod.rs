@@ -90,7 +90,7 @@ impl World {
         world
     }
 
-    fn serve(&self, account: &str, space: &SubjectSpace) {
+    fn serve(&self, account: &str, space: &Arc<SubjectSpace>) {
         for subject in SUBJECTS {
             let service = self.api.service(account, Arc::new(Known));
             let sub = Subscription::internal(subject.as_bytes(), Target::Service(service));
