@@ -139,7 +139,7 @@ pub enum StoreError {
     /// The record would be larger than the format allows (`ErrMsgTooLarge`).
     #[error("message to large")]
     TooLarge,
-    /// An earlier write or sync failed; the store takes no writes until it recovered.
+    /// An earlier write or sync failed; the store takes no writes until it healed.
     #[error("store failed earlier: {0}")]
     Poisoned(String),
     /// The operating system refused.
@@ -164,12 +164,29 @@ pub enum Durability {
     Synced,
 }
 
+/// Something about a store that the people who run the server must hear of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreEvent {
+    /// Messages are lost and counted out; their bytes, where any are left, are kept aside.
+    Lost {
+        /// Their sequences, ascending; empty if it cannot be told what the bytes held.
+        msgs: Vec<u64>,
+        /// Damaged bytes.
+        bytes: u64,
+        /// Where it was found.
+        place: String,
+    },
+    /// Damage that cost no message: what of, and what was done.
+    Repaired(String),
+}
+
 /// A stream's messages. One owner (a shard) calls it; nothing here blocks but disk I/O.
 ///
 /// `append` and the removing calls work on memory and a write buffer; [`flush`](Self::flush)
 /// makes them durable. An ack may be sent only after a flush that returned `Ok`. After a failed
-/// flush the appended messages since the last good one are rolled back where that is possible
-/// (the state is as after that flush), otherwise the store is poisoned.
+/// flush the appended messages since the last good one are rolled back (the state is as after that
+/// flush). Where the device may have lost bytes the store takes no writes until
+/// [`heal`](Self::heal) worked.
 pub trait StreamStore: Send {
     /// Appends under the next sequence and applies the limits: with discard old the oldest go
     /// (told to `removed`), with discard new the message is refused and nothing changes.
@@ -255,6 +272,28 @@ pub trait StreamStore: Send {
 
     /// Consumers found at recovery, with their stores; each only once.
     fn take_recovered_consumers(&mut self) -> Vec<RecoveredConsumer>;
+
+    /// Why writes fail at present, for people; `None` where they do not.
+    fn trouble(&self) -> Option<String> {
+        // A store that writes nothing cannot fail to.
+        None
+    }
+
+    /// After a failure: makes durable again what may have been lost by the device, then what
+    /// waits. Does nothing where there is no [`trouble`](Self::trouble).
+    ///
+    /// # Errors
+    /// Where it still fails; to be tried again a little later.
+    fn heal(&mut self) -> Result<(), StoreError> {
+        // Nothing fails in a store that writes nothing.
+        Ok(())
+    }
+
+    /// What was found since the last call, for advisories and the log.
+    fn take_events(&mut self) -> Vec<StoreEvent> {
+        // Memory is taken to be sound.
+        Vec::new()
+    }
 
     /// Gives back memory that only makes reads faster; for a stream that is idle.
     fn release_memory(&mut self) {

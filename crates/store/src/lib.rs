@@ -23,7 +23,8 @@ mod ttl;
 
 pub use api::{
     ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
-    OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StreamStore, Totals,
+    OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StoreEvent, StreamStore,
+    Totals,
 };
 pub use file_store::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,

@@ -533,7 +533,15 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.enter()?;
-        let go = state.change(DiskOp::Sync)?;
+        let go = match state.change(DiskOp::Sync) {
+            Ok(go) => go,
+            Err(error) => {
+                if !state.dead {
+                    state.tree.file(self.id)?.drop_pages();
+                }
+                return Err(error);
+            }
+        };
         if go == Go::On {
             state.tree.file(self.id)?.sync();
         }

@@ -132,6 +132,12 @@ impl File {
         }
     }
 
+    /// What was not synced is seen until the crash, and no later sync makes it durable: what a
+    /// kernel does after a sync that failed.
+    pub(super) fn drop_pages(&mut self) {
+        self.pending.clear();
+    }
+
     /// Replaces the content, as if it had always been so.
     pub(super) fn plant(&mut self, bytes: Vec<u8>) {
         self.durable.clone_from(&bytes);

@@ -351,16 +351,16 @@ impl Block {
     ///
     /// Only a help: without room for it the file goes on growing with its records.
     pub(super) fn allocate(&mut self, up_to: u64) {
-        let Some(ahead) = up_to.checked_sub(self.written).filter(|&ahead| ahead > 0) else {
+        let Some(ahead) = up_to.checked_sub(self.raw_len).filter(|&ahead| ahead > 0) else {
             return;
         };
         let Some(file) = &self.file else { return };
         let zeros = vec![0; ahead as usize];
-        match file.write_all_at(&zeros, self.written) {
+        match file.write_all_at(&zeros, self.raw_len) {
             Ok(()) => self.allocated = up_to,
             Err(_) => {
                 // Should the cut fail too, zeros at the end are harmless.
-                let _ = file.set_len(self.written);
+                let _ = file.set_len(self.raw_len);
                 self.allocated = u64::MAX;
             }
         }

@@ -1,6 +1,7 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
 use super::block::{self, Block};
+use super::trouble::Failure;
 use super::{FileStore, IndexDue};
 use crate::api::{Durability, StoreError};
 use crate::error::io_error;
@@ -35,19 +36,55 @@ impl FileStore {
             self.journal.by_limits.clear();
             return Ok(());
         }
-        self.write_blocks(durability)?;
-        self.trim_blocks()?;
-        if durability == Durability::Synced {
-            self.make_room_ahead()?;
-        }
-        if durability == Durability::Synced {
-            self.sync_blocks()?;
+        let wanted = self.last_seq;
+        if let Err(error) = self.write_and_sync(durability) {
+            // Removals free space; messages that were taken back stay refused.
+            if !matches!(error, StoreError::NoSpace) || !self.unlink_for_space() {
+                return Err(error);
+            }
+            self.write_and_sync(durability)?;
         }
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
         self.journal.by_limits.clear();
         self.journal.tombstones.clear();
-        self.after_flush(durability)
+        // What was flushed is safe whatever becomes of the rest, which is tried again later.
+        match self.after_flush(durability) {
+            Ok(()) => self.trouble.flushed(),
+            Err(error) if self.poisoned.is_some() => return Err(error),
+            Err(error) => self.trouble.hinders(&error),
+        }
+        if self.last_seq < wanted { Err(StoreError::NoSpace) } else { Ok(()) }
+    }
+
+    /// Writes what is new; if that cannot be done, everything is as after the last flush.
+    fn write_and_sync(&mut self, durability: Durability) -> Result<(), StoreError> {
+        let start = self.first_dirty();
+        let result = self.write_blocks(start, durability).and_then(|()| match durability {
+            Durability::Synced => self.sync_written(),
+            Durability::Written => self.trim_blocks().or(Ok(())),
+        });
+        match result {
+            Ok(()) => {
+                self.settle_written(start);
+                Ok(())
+            }
+            Err(failure) => Err(self.flush_failed(failure)),
+        }
+    }
+
+    fn sync_written(&mut self) -> Result<(), Failure> {
+        self.trim_blocks()?;
+        self.make_room_ahead().map_err(Failure::Refused)?;
+        self.sync_blocks()
+    }
+
+    /// Takes what was written for the state to return to.
+    fn settle_written(&mut self, start: usize) {
+        for block in self.blocks.iter_mut().skip(start) {
+            block.written = block.raw_len;
+            block.set_mark();
+        }
     }
 
     /// Position of the first block with something to write; all behind it have as well.
@@ -55,9 +92,7 @@ impl FileStore {
         self.blocks.len() - self.blocks.iter().rev().take_while(|block| block.is_dirty()).count()
     }
 
-    fn write_blocks(&mut self, durability: Durability) -> Result<(), StoreError> {
-        let start = self.first_dirty();
-        let mut failed = None;
+    fn write_blocks(&mut self, start: usize, durability: Durability) -> Result<(), Failure> {
         for at in start..self.blocks.len() {
             if durability == Durability::Synced {
                 // A power cut must not keep what follows and lose what comes before.
@@ -68,51 +103,40 @@ impl FileStore {
                 self.dir_dirty = true;
             }
             let written = block.written;
-            let result = block.open_file(&*self.disk, &self.msgs_dir).map(|_| ());
-            let result = result.and_then(|()| match &block.file {
-                Some(file) => file.write_all_at(block.pending(), written),
-                None => Ok(()),
-            });
+            block
+                .open_file(&*self.disk, &self.msgs_dir)
+                .map_err(|error| Failure::Refused(io_error("opening a block", error)))?;
             block.unsynced = true;
             self.oldest_unsynced = self.oldest_unsynced.min(block.index);
-            if let Err(error) = result {
-                failed = Some(io_error("writing messages", error));
-                break;
-            }
-        }
-        match failed {
-            None => {
-                for block in self.blocks.iter_mut().skip(start) {
-                    block.written = block.raw_len;
-                    block.set_mark();
+            let Some(file) = &block.file else { continue };
+            file.write_all_at(block.pending(), written).map_err(|error| {
+                match io_error("writing messages", error) {
+                    StoreError::NoSpace => Failure::Refused(StoreError::NoSpace),
+                    other => Failure::Doubtful(other),
                 }
-                Ok(())
-            }
-            Some(StoreError::NoSpace) => {
-                self.roll_back()?;
-                Err(StoreError::NoSpace)
-            }
-            Some(error) => Err(self.poison(error)),
+            })?;
         }
+        Ok(())
     }
 
     /// Cuts the zeros off that were ahead in blocks that are sealed now.
-    pub(super) fn trim_blocks(&mut self) -> Result<(), StoreError> {
-        for index in std::mem::take(&mut self.to_trim) {
-            let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
-                continue;
-            };
-            let Some(block) = self.blocks.get_mut(at).filter(|block| block.has_slack()) else {
-                continue;
-            };
-            let len = block.raw_len;
-            block
-                .open_file(&*self.disk, &self.msgs_dir)
-                .and_then(|file| file.set_len(len))
-                .map_err(|error| io_error("cutting a block to its length", error))?;
-            block.allocated = len;
-            block.unsynced = true;
-            self.oldest_unsynced = self.oldest_unsynced.min(index);
+    pub(super) fn trim_blocks(&mut self) -> Result<(), Failure> {
+        while let Some(&index) = self.to_trim.last() {
+            let at = self.blocks.binary_search_by_key(&index, |block| block.index);
+            let block = at.ok().and_then(|at| self.blocks.get_mut(at));
+            if let Some(block) = block.filter(|block| block.has_slack()) {
+                let len = block.raw_len;
+                block
+                    .open_file(&*self.disk, &self.msgs_dir)
+                    .and_then(|file| file.set_len(len))
+                    .map_err(|error| {
+                        Failure::Refused(io_error("cutting a block to its length", error))
+                    })?;
+                block.allocated = len;
+                block.unsynced = true;
+                self.oldest_unsynced = self.oldest_unsynced.min(index);
+            }
+            self.to_trim.pop();
         }
         Ok(())
     }
@@ -146,74 +170,70 @@ impl FileStore {
         Ok(())
     }
 
-    pub(super) fn sync_blocks(&mut self) -> Result<(), StoreError> {
-        self.sync_data_before(self.blocks.len())?;
-        self.oldest_unsynced = u64::MAX;
-        if self.dir_dirty { self.sync_names() } else { Ok(()) }
+    pub(super) fn sync_blocks(&mut self) -> Result<(), Failure> {
+        self.sync_before(self.blocks.len())
     }
 
-    /// Syncs the blocks before position `at`, and their names.
-    fn sync_before(&mut self, at: usize) -> Result<(), StoreError> {
-        let Some(index) = self.blocks.get(at).map(|block| block.index) else { return Ok(()) };
-        if self.oldest_unsynced >= index {
-            return Ok(());
-        }
-        self.sync_data_before(at)?;
-        self.oldest_unsynced = match self.blocks.get(at) {
-            Some(block) if block.unsynced => index,
-            _ => u64::MAX,
-        };
-        if self.dir_dirty { self.sync_names() } else { Ok(()) }
-    }
-
-    fn sync_data_before(&mut self, end: usize) -> Result<(), StoreError> {
+    /// Syncs the blocks before position `end`, and their names.
+    fn sync_before(&mut self, end: usize) -> Result<(), Failure> {
         let oldest = self.oldest_unsynced;
         let start = self.blocks.partition_point(|block| block.index < oldest).min(end);
+        if start == end && (end < self.blocks.len() || !self.dir_dirty) {
+            return Ok(());
+        }
+        let failed = |error| {
+            let context = "syncing messages".to_owned();
+            Failure::Doubtful(StoreError::Io { context, source: error })
+        };
         for block in self.blocks.range_mut(start..end).filter(|block| block.unsynced) {
-            let synced =
-                block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.sync_data());
-            if let Err(error) = synced {
-                return Err(self.sync_failed(error));
-            }
+            block
+                .open_file(&*self.disk, &self.msgs_dir)
+                .map_err(|error| Failure::Refused(io_error("opening a block", error)))?
+                .sync_data()
+                .map_err(failed)?;
+        }
+        if self.dir_dirty {
+            self.disk.sync_dir(&self.msgs_dir).map_err(failed)?;
+            self.dir_dirty = false;
+        }
+        for block in self.blocks.range_mut(start..end) {
             block.unsynced = false;
         }
+        let mut rest = self.blocks.range(end..).filter(|block| block.unsynced);
+        self.oldest_unsynced = rest.next().map_or(u64::MAX, |block| block.index);
         Ok(())
     }
 
-    fn sync_names(&mut self) -> Result<(), StoreError> {
-        match self.disk.sync_dir(&self.msgs_dir) {
-            Ok(()) => {
-                self.dir_dirty = false;
-                Ok(())
-            }
-            Err(error) => Err(self.sync_failed(error)),
-        }
-    }
-
-    /// The kernel may have dropped the pages: a later sync proves nothing.
-    fn sync_failed(&mut self, source: std::io::Error) -> StoreError {
-        self.poison(StoreError::Io { context: "syncing messages".to_owned(), source })
+    /// As [`sync_blocks`](Self::sync_blocks) where nothing waits to be written.
+    pub(super) fn sync_or_doubt(&mut self) -> Result<(), StoreError> {
+        self.sync_blocks().map_err(|failure| match failure {
+            Failure::Refused(error) => error,
+            Failure::Doubtful(error) => self.doubt_unsynced(error),
+        })
     }
 
     /// What has to wait until the reason for it is on disk.
-    fn after_flush(&mut self, durability: Durability) -> Result<(), StoreError> {
+    pub(super) fn after_flush(&mut self, durability: Durability) -> Result<(), StoreError> {
         self.overwrite_erased(durability)?;
         for dead in std::mem::take(&mut self.journal.dead) {
             self.remove_file(dead);
         }
         if durability == Durability::Synced && self.dir_dirty {
             // A file that came back would bring back what only limits had removed from it.
-            self.sync_names()?;
+            let error = |error| io_error("syncing names of blocks", error);
+            self.disk.sync_dir(&self.msgs_dir).map_err(error)?;
+            self.dir_dirty = false;
         }
         self.repair_blocks()?;
         self.pack_blocks()?;
         self.compact_blocks()?;
-        let write = match std::mem::replace(&mut self.index_due, IndexDue::No) {
+        let due = std::mem::replace(&mut self.index_due, IndexDue::No);
+        let write = match due {
             IndexDue::No => false,
             IndexDue::IfCheap => self.index_estimate() <= CHEAP_INDEX,
             IndexDue::Must => true,
         };
-        if write { self.write_index() } else { Ok(()) }
+        if write { self.write_index().inspect_err(|_| self.index_due = due) } else { Ok(()) }
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
@@ -257,7 +277,7 @@ impl FileStore {
         self.rewrite(at, &content)
     }
 
-    fn remove_file(&mut self, mut dead: Block) {
+    pub(super) fn remove_file(&mut self, mut dead: Block) {
         dead.file = None;
         if dead.created {
             let path = block::file_path(&self.msgs_dir, dead.index);

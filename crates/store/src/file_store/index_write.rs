@@ -17,7 +17,7 @@ impl FileStore {
     /// Writes `index.db` from the state, which must be flushed.
     pub(super) fn write_index(&mut self) -> Result<(), StoreError> {
         // Recovery takes what an exact index tells of for durable.
-        self.sync_blocks()?;
+        self.sync_or_doubt()?;
         let Some(tail) = self.blocks.back_mut() else { return Ok(()) };
         let last_block = tail.index;
         let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;

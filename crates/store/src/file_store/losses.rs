@@ -71,7 +71,9 @@ impl FileStore {
                     }
                 }
             }
-            self.note_lost(lost, lost_bytes as u64);
+            if lost_bytes > 0 {
+                self.note_lost(lost, lost_bytes as u64, format!("block {number}"));
+            }
         }
         if self.lost.bytes > 0 { self.write_lost() } else { Ok(()) }
     }
@@ -116,7 +118,7 @@ impl FileStore {
         }
         lost.retain(|seq| self.lost.msgs.binary_search(seq).is_err());
         if !lost.is_empty() {
-            self.note_lost(lost, 0);
+            self.note_lost(lost, 0, "missing from the blocks".to_owned());
             self.write_lost()?;
         }
         Ok(())

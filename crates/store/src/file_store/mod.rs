@@ -31,6 +31,7 @@ mod seq_set;
 mod slots;
 mod subjects;
 mod timers;
+mod trouble;
 mod varint;
 
 use std::collections::VecDeque;
@@ -42,7 +43,7 @@ use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
     ConsumerMeta, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved, Purge,
-    RecoveredConsumer, StoreError, StreamStore, Totals,
+    RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals,
 };
 use crate::error::io_error;
 use crate::filter_walk::each_match_ordered;
@@ -140,8 +141,11 @@ pub struct FileStore {
     index_due: IndexDue,
     /// The index on disk says that the last block is empty.
     index_ends_in_zeros: bool,
+    /// Why no writes are taken.
     poisoned: Option<String>,
+    trouble: trouble::Trouble,
     lost: LostStreamData,
+    events: Vec<StoreEvent>,
     consumers: Vec<RecoveredConsumer>,
     tick: u64,
     /// While rebuilding a block: its last live sequence so far.
@@ -328,7 +332,9 @@ impl FileStore {
             index_ends_in_zeros: false,
             untraced: Vec::new(),
             poisoned: None,
+            trouble: trouble::Trouble::default(),
             lost: LostStreamData::default(),
+            events: Vec::new(),
             consumers: Vec::new(),
             tick: 0,
             counted_up_to: 0,
@@ -370,24 +376,12 @@ impl FileStore {
         Hasher::new(&self.config.name)
     }
 
-    fn writable(&self) -> Result<(), StoreError> {
-        match &self.poisoned {
-            Some(cause) => Err(StoreError::Poisoned(cause.clone())),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses all writes from now on.
-    fn poison(&mut self, error: StoreError) -> StoreError {
-        self.poisoned.get_or_insert_with(|| error.to_string());
-        error
-    }
-
     fn consumer_dir(&self, name: &str) -> PathBuf {
         self.dir.join(OBS).join(name)
     }
 
-    fn note_lost(&mut self, mut msgs: Vec<u64>, bytes: u64) {
+    fn note_lost(&mut self, mut msgs: Vec<u64>, bytes: u64, place: String) {
+        self.events.push(StoreEvent::Lost { msgs: msgs.clone(), bytes, place });
         self.lost.msgs.append(&mut msgs);
         self.lost.msgs.sort_unstable();
         self.lost.msgs.dedup();
@@ -568,6 +562,18 @@ impl StreamStore for FileStore {
         std::mem::take(&mut self.consumers)
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.trouble.cause().map(str::to_owned)
+    }
+
+    fn heal(&mut self) -> Result<(), StoreError> {
+        self.heal_all()
+    }
+
+    fn take_events(&mut self) -> Vec<StoreEvent> {
+        std::mem::take(&mut self.events)
+    }
+
     fn release_memory(&mut self) {
         for block in &mut self.blocks {
             if block.evictable().is_some() {
@@ -584,8 +590,8 @@ impl StreamStore for FileStore {
         self.flush_all(Durability::Synced)?;
         if let Some(tail) = self.blocks.back().filter(|tail| tail.has_slack()) {
             self.to_trim.push(tail.index);
-            self.trim_blocks()?;
-            self.sync_blocks()?;
+            let synced = self.trim_blocks().and_then(|()| self.sync_blocks());
+            synced.map_err(|failure| self.flush_failed(failure))?;
         }
         self.create_tail_file()?;
         self.dir_dirty = false;

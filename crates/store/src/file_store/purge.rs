@@ -133,7 +133,13 @@ impl FileStore {
         if last_seq > 0 {
             fresh.push_tombstone(last_seq, last_ns);
         }
-        self.write_fresh(&fresh)?;
+        match self.write_fresh(&fresh) {
+            // Without any room the files go one by one, and what is last of it by tombstones.
+            Err(StoreError::NoSpace) if first_seq == self.last_seq + 1 => {
+                return self.purge_below(first_seq, removed);
+            }
+            other => other?,
+        }
         fresh.created = true;
         fresh.written = fresh.raw_len;
         fresh.allocated = fresh.raw_len;

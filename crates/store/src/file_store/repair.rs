@@ -50,7 +50,7 @@ impl FileStore {
         self.bytes = (self.bytes + live).saturating_sub(before);
         self.msgs -= (report.missing.len() as u64).min(self.msgs);
         let index = block.index;
-        self.note_lost(report.missing.clone(), bytes as u64);
+        self.note_lost(report.missing.clone(), bytes as u64, format!("block {index}"));
         self.write_lost()?;
         self.to_repair.push(Damaged { block: index, lost: report.missing });
         self.find_first();

@@ -31,25 +31,25 @@ impl FileStore {
             self.blocks.pop_back();
         }
         self.journal.dead.retain(|dead| dead.created);
-        let mut failed = None;
+        let mut uncut = Vec::new();
         let live = self.blocks.iter_mut().rev().take_while(|block| block.is_dirty());
         for block in live.chain(self.journal.dead.iter_mut().filter(|dead| dead.is_dirty())) {
             let written = block.written;
-            // Whole records beyond the end would be taken for messages after a crash.
-            let cut =
-                block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| file.set_len(written));
-            failed = failed.or(cut.err());
+            // Whole records beyond the end would be taken for messages after a crash. Where no
+            // file is open nothing was written.
+            if let Some(file) = &block.file {
+                if file.set_len(written).is_err() {
+                    uncut.push(block.index);
+                }
+                // The cut itself is not durable yet.
+                block.unsynced = true;
+                self.oldest_unsynced = self.oldest_unsynced.min(block.index);
+            }
             block.allocated = written;
             block.roll_back();
-            // The cut itself is not durable yet.
-            block.unsynced = true;
-            self.oldest_unsynced = self.oldest_unsynced.min(block.index);
         }
-        if let Some(error) = failed {
-            return Err(self.poison(StoreError::Io {
-                context: "undoing a partial write".to_owned(),
-                source: error,
-            }));
+        for index in uncut {
+            self.doubt(index);
         }
         // Files that were made for the failed batch stay, as empty blocks.
         let made = |block: &&mut Block| block.created && block.written == 0;
@@ -62,7 +62,7 @@ impl FileStore {
         let mut back: Vec<u64> = Vec::new();
         for undo in std::mem::take(&mut self.journal.by_limits).into_iter().rev() {
             if undo.seq <= keep {
-                self.restore(undo)?;
+                self.restore(undo).map_err(|error| self.poison(error))?;
                 back.push(undo.seq);
             }
         }

@@ -107,25 +107,112 @@ fn a_removal_stays_when_its_tombstone_found_no_room_and_is_tried_again() {
 }
 
 #[test]
-fn a_failed_write_or_sync_poisons() {
-    for op in [DiskOp::Write, DiskOp::Sync] {
-        let world = World::new(0);
+fn a_failed_write_or_sync_refuses_writes_until_it_is_healed() {
+    for op in [DiskOp::Write, DiskOp::Sync, DiskOp::SyncDir] {
+        let world = World::new(200);
         let mut store = world.create(&config());
-        put(&mut store, "a", "safe", 1);
-        store.flush(Durability::Synced).unwrap();
-        put(&mut store, "a", "doubtful", 2);
+        for number in 1..=6 {
+            put(&mut store, "a", "safe", number);
+            store.flush(Durability::Synced).unwrap();
+        }
+        for number in 7..=12 {
+            put(&mut store, "a", "doubtful", number);
+        }
         fail(&world, op, 0);
-        assert!(matches!(store.flush(Durability::Synced), Err(StoreError::Io { .. })));
-        world.disk.clear_faults();
+        assert!(matches!(store.flush(Durability::Synced), Err(StoreError::Io { .. })), "{op:?}");
+        assert_eq!(store.totals().last_seq, 6, "{op:?}: taken back");
         assert!(matches!(store.flush(Durability::Synced), Err(StoreError::Poisoned(_))));
         let refused = store.append(msg("a", "x", 3), &mut |_| {});
         assert!(matches!(refused, Err(StoreError::Poisoned(_))));
         assert!(matches!(store.remove(1, Erase::Keep, &mut |_| {}), Err(StoreError::Poisoned(_))));
-        assert!(matches!(store.stop(), Err(StoreError::Poisoned(_))));
         assert_eq!(payload_of(&mut store, 1).as_deref(), Some("safe"), "reads go on");
+        assert!(store.heal().is_err(), "it still fails");
+        assert!(store.trouble().is_some());
+        world.disk.clear_faults();
+        store.heal().unwrap();
+        assert_eq!(store.trouble(), None);
+        assert_eq!(put(&mut store, "a", "after", 13), 7, "{op:?}");
+        store.flush(Durability::Synced).unwrap();
         drop(store);
         world.disk.crash(Crash::DropUnsynced);
-        assert_eq!(payload_of(&mut *world.open(), 1).as_deref(), Some("safe"));
+        let mut store = world.open();
+        assert_eq!(seqs(&mut *store), [1, 2, 3, 4, 5, 6, 7], "{op:?}");
+        assert_eq!(payload_of(&mut *store, 6).as_deref(), Some("safe"));
+        assert_eq!(payload_of(&mut *store, 7).as_deref(), Some("after"));
+        assert_eq!(store.lost(), None);
+    }
+}
+
+#[test]
+fn what_was_only_written_is_written_anew_after_a_failed_sync() {
+    // As with `sync_interval`: acknowledged before the sync, which then fails.
+    let world = World::new(200);
+    let mut store = world.create(&config());
+    for number in 1..=9 {
+        put(&mut store, "a", "relaxed", number);
+        store.flush(Durability::Written).unwrap();
+    }
+    world.disk.inject(Fault { op: DiskOp::Sync, after: 1, kind: ErrorKind::Other, once: true });
+    assert!(store.flush(Durability::Synced).is_err());
+    // The kernel would say that all is well now; it dropped the pages.
+    store.heal().unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(seqs(&mut *world.open()), (1..=9).collect::<Vec<_>>());
+}
+
+#[test]
+fn no_handle_and_no_permission_pass() {
+    for kind in [ErrorKind::PermissionDenied, ErrorKind::Other] {
+        let world = World::new(100);
+        let mut store = world.create(&config());
+        put(&mut store, "a", "one", 1);
+        store.flush(Durability::Synced).unwrap();
+        // The next message starts a file, which cannot be made (EACCES, EMFILE).
+        world.disk.inject(Fault { op: DiskOp::Create, after: 0, kind, once: false });
+        for number in 2..=3 {
+            put(
+                &mut store,
+                "a",
+                "a longer payload that needs the next block of this stream",
+                number,
+            );
+        }
+        assert!(store.flush(Durability::Synced).is_err());
+        assert!(store.trouble().is_some());
+        assert_eq!(seqs(&mut store), [1]);
+        assert!(store.remove(1, Erase::Keep, &mut |_| {}).unwrap(), "deletes go on");
+        world.disk.clear_faults();
+        assert_eq!(put(&mut store, "a", "two", 4), 2, "no healing is needed");
+        store.flush(Durability::Synced).unwrap();
+        assert_eq!(store.trouble(), None);
+        world.disk.crash(Crash::DropUnsynced);
+        assert_eq!(seqs(&mut *world.open()), [2]);
+    }
+}
+
+#[test]
+fn a_purge_frees_a_disk_without_any_room() {
+    for below_seq in [0, 40] {
+        let world = World::new(400);
+        let mut store = world.create(&config());
+        for number in 1..=60 {
+            put(&mut store, "a", "payload", number);
+            store.flush(Durability::Synced).unwrap();
+        }
+        fill_disk(&world, 0);
+        store.append(msg("a", "no room", 70), &mut |_| {}).unwrap();
+        assert!(matches!(store.flush(Durability::Synced), Err(StoreError::NoSpace)));
+        let purge = Purge { below_seq, ..Purge::default() };
+        let gone = store.purge(&purge, &mut |_| {}).unwrap();
+        assert_eq!(gone, if below_seq == 0 { 60 } else { 39 });
+        store.flush(Durability::Synced).unwrap();
+        assert_eq!(put(&mut store, "a", "room", 71), 61, "there is room now");
+        store.flush(Durability::Synced).unwrap();
+        world.disk.crash(Crash::DropUnsynced);
+        let mut store = world.open();
+        let from = if below_seq == 0 { 61 } else { below_seq };
+        assert_eq!(seqs(&mut *store), (from..=61).collect::<Vec<_>>());
+        assert_eq!(store.lost(), None);
     }
 }
 
