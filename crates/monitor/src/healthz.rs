@@ -115,6 +115,8 @@ pub(crate) struct StreamHealth {
     pub(crate) account: String,
     pub(crate) stream: String,
     pub(crate) state: StreamCondition,
+    /// Messages lost to damage.
+    pub(crate) lost: usize,
     pub(crate) consumers: Vec<String>,
 }
 
@@ -124,6 +126,8 @@ pub(crate) enum StreamCondition {
     Good,
     /// Its directory is there, the stream is not.
     NotRecovered,
+    /// It serves, but cannot store, for this reason.
+    CannotStore(String),
 }
 
 /// What health is judged by.
@@ -227,17 +231,22 @@ impl Verdict {
                 .iter()
                 .filter(|s| s.account == *account && wanted(&options.stream, &s.stream));
             for found in streams {
-                if found.state == StreamCondition::Good {
-                    continue;
-                }
-                let text = format!(
-                    "JetStream stream '{account} > {}' could not be recovered",
-                    found.stream
-                );
-                let found = HealthzError {
+                let about = |text| HealthzError {
                     account: account.clone(),
                     stream: found.stream.clone(),
-                    ..error(Stream, text)
+                    ..error(
+                        Stream,
+                        format!("JetStream stream '{account} > {}' {text}", found.stream),
+                    )
+                };
+                if found.lost > 0 {
+                    // It serves all it has: something to look into, no reason to restart.
+                    self.all.push(about(format!("lost {} messages to damage", found.lost)));
+                }
+                let found = match &found.state {
+                    StreamCondition::Good => continue,
+                    StreamCondition::NotRecovered => about("could not be recovered".to_owned()),
+                    StreamCondition::CannotStore(cause) => about(format!("cannot store: {cause}")),
                 };
                 if self.add(503, "unavailable", found) == Look::Enough {
                     return;
@@ -284,12 +293,8 @@ impl Verdict {
 
     fn into_answer(self) -> Healthz {
         let Some((status_code, status, error)) = self.first else {
-            return Healthz {
-                status: "ok",
-                status_code: 200,
-                error: String::new(),
-                errors: Vec::new(),
-            };
+            let errors = if self.details { self.all } else { Vec::new() };
+            return Healthz { status: "ok", status_code: 200, error: String::new(), errors };
         };
         if self.details {
             Healthz { status: "error", status_code, error: String::new(), errors: self.all }

@@ -91,6 +91,9 @@ pub struct StreamDetail {
     /// What it takes messages from.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<StreamSourceInfo>,
+    /// Why it cannot store at present. Not in the reference.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub store_error: String,
 }
 
 /// What is asked for (`JSzOptions`).
@@ -184,6 +187,7 @@ impl StreamDetail {
             consumer_detail: consumers.collect(),
             mirror: info.mirror,
             sources: info.sources,
+            store_error: info.store_error,
         }
     }
 }

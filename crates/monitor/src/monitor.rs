@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 use config_validate::Options;
 use config_validate::options::WriteTimeoutPolicy;
 use connection::{ServerCtx, SubInfo, WithSubs};
-use js_engine::{Engine, JsAccount};
+use js_engine::{Engine, JsAccount, StreamView};
 use parking_lot::Mutex;
 use types::api::StreamInfoRequest;
 use types::{ApiError, ConsumerInfo, EngineStats, Storage, StreamInfo, Timestamp};
@@ -669,28 +669,33 @@ fn stream_health(account: &Arc<JsAccount>, store_dir: &std::path::Path) -> Vec<S
     let options = JszOptions::default();
     let live = stream_details(account, &options, true);
     let views = account.streams();
-    let mut found: Vec<StreamHealth> = views
-        .into_iter()
-        .map(|view| StreamHealth {
+    let health = |view: StreamView| {
+        let detail = live.iter().find(|detail| detail.name == view.name);
+        let state = match (&view.offline, detail) {
+            (Some(_), _) => StreamCondition::NotRecovered,
+            (None, Some(detail)) if !detail.store_error.is_empty() => {
+                StreamCondition::CannotStore(detail.store_error.clone())
+            }
+            (None, _) => StreamCondition::Good,
+        };
+        let consumers = detail.map(|detail| &detail.consumer_detail[..]).unwrap_or_default();
+        let lost = detail.and_then(|detail| detail.state.lost.as_ref());
+        StreamHealth {
             account: account.name().to_owned(),
-            state: match view.offline {
-                Some(_) => StreamCondition::NotRecovered,
-                None => StreamCondition::Good,
-            },
-            consumers: live
-                .iter()
-                .find(|detail| detail.name == view.name)
-                .map(|detail| detail.consumer_detail.iter().map(|c| c.name.clone()).collect())
-                .unwrap_or_default(),
+            state,
+            lost: lost.map_or(0, |lost| lost.msgs.len()),
+            consumers: consumers.iter().map(|consumer| consumer.name.clone()).collect(),
             stream: view.name,
-        })
-        .collect();
+        }
+    };
+    let mut found: Vec<StreamHealth> = views.into_iter().map(health).collect();
     for stream in directories(&store_dir.join(account.name()).join("streams")) {
         if !found.iter().any(|health| health.stream == stream) {
             found.push(StreamHealth {
                 account: account.name().to_owned(),
                 stream,
                 state: StreamCondition::NotRecovered,
+                lost: 0,
                 consumers: Vec::new(),
             });
         }

@@ -126,6 +126,7 @@ fn sick() -> Health {
         account: "$G".into(),
         stream: stream.into(),
         state,
+        lost: 0,
         consumers: vec!["c".into()],
     };
     Health::JetStream {
@@ -150,6 +151,28 @@ fn health_names_the_first_problem_or_all() {
     assert_eq!(all.error, "");
     let server_only = HealthzOptions { js_server_only: true, ..HealthzOptions::default() };
     assert_eq!(judge(&server_only, &sick()).status, "ok");
+}
+
+#[test]
+fn health_names_streams_that_cannot_store_and_lists_losses() {
+    let stream = |stream: &str, state, lost| StreamHealth {
+        account: "$G".into(),
+        stream: stream.into(),
+        state,
+        lost,
+        consumers: Vec::new(),
+    };
+    let with = |streams| Health::JetStream { accounts: vec![("$G".into(), true)], streams };
+    let details = HealthzOptions { details: true, ..HealthzOptions::default() };
+    let lossy = with(vec![stream("lossy", StreamCondition::Good, 3)]);
+    assert_eq!(judge(&HealthzOptions::default(), &lossy).status, "ok");
+    let all = judge(&details, &lossy);
+    assert_eq!((all.status_code, all.status, all.errors.len()), (200, "ok", 1));
+    assert_eq!(all.errors[0].error, "JetStream stream '$G > lossy' lost 3 messages to damage");
+    let full = with(vec![stream("full", StreamCondition::CannotStore("no space".into()), 0)]);
+    let plain = judge(&HealthzOptions::default(), &full);
+    assert_eq!((plain.status_code, plain.status), (503, "unavailable"));
+    assert_eq!(plain.error, "JetStream stream '$G > full' cannot store: no space");
 }
 
 #[test]

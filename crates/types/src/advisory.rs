@@ -125,6 +125,36 @@ pub enum Advisory {
         #[serde(skip_serializing_if = "String::is_empty")]
         domain: String,
     },
+    /// Damage on disk was found. Not in the reference.
+    StreamDamage {
+        /// Stream name.
+        stream: String,
+        /// What was found, or done about it.
+        reason: String,
+        /// How many messages are lost.
+        lost: u64,
+        /// Their sequences; the first thousand.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        lost_seqs: Vec<u64>,
+        /// Damaged bytes.
+        bytes: u64,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A stream cannot store any more, or can again. Not in the reference.
+    StreamStore {
+        /// Stream name.
+        stream: String,
+        /// Whether it stores now.
+        storing: bool,
+        /// Why it does not.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        error: String,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
     /// A priority group got a pinned client.
     GroupPinned {
         /// Account name.
@@ -170,6 +200,8 @@ impl Advisory {
             Advisory::MaxDeliver { .. } => "io.nats.jetstream.advisory.v1.max_deliver",
             Advisory::Nak { .. } => "io.nats.jetstream.advisory.v1.nak",
             Advisory::Terminated { .. } => "io.nats.jetstream.advisory.v1.terminated",
+            Advisory::StreamDamage { .. } => "io.nats.jetstream.advisory.v1.stream_damage",
+            Advisory::StreamStore { .. } => "io.nats.jetstream.advisory.v1.stream_store",
             Advisory::GroupPinned { .. } => "io.nats.jetstream.advisory.v1.consumer_group_pinned",
             Advisory::GroupUnpinned { .. } => {
                 "io.nats.jetstream.advisory.v1.consumer_group_unpinned"
@@ -206,6 +238,12 @@ impl Advisory {
             }
             Advisory::Terminated { stream, consumer, .. } => {
                 format!("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{stream}.{consumer}")
+            }
+            Advisory::StreamDamage { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.DAMAGE.{stream}")
+            }
+            Advisory::StreamStore { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.STORE.{stream}")
             }
             Advisory::GroupPinned { stream, consumer, .. } => {
                 format!("$JS.EVENT.ADVISORY.CONSUMER.PINNED.{stream}.{consumer}")

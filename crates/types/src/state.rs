@@ -47,7 +47,7 @@ pub struct StreamState {
     /// Deleted sequences, when asked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<u64>,
-    /// Lost messages, when asked for.
+    /// Lost messages, if there are any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost: Option<LostStreamData>,
     /// Consumers of the stream.
@@ -131,6 +131,9 @@ pub struct StreamInfo {
     pub alternates: Vec<StreamAlternate>,
     /// When this was gathered.
     pub ts: Timestamp,
+    /// Why it cannot store at present. Not in the reference.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub store_error: String,
 }
 
 /// A consumer sequence with the stream sequence it stands for.

@@ -23,10 +23,7 @@ impl Stream {
     pub fn commit(&mut self, ctx: &Ctx<'_>, fx: &mut Effects) {
         if self.store.is_dirty() {
             let wanted = if self.needs_sync { self.durability() } else { Durability::Written };
-            match self.store.flush(wanted) {
-                Ok(()) => self.flushed(ctx, wanted, fx),
-                Err(error) => self.roll_back(ctx, &error, fx),
-            }
+            self.flush(ctx, wanted, fx);
         } else if self.failed {
             let error = StoreError::Poisoned("not committed".to_owned());
             self.roll_back(ctx, &error, fx);
@@ -36,8 +33,16 @@ impl Stream {
         }
         self.needs_sync = false;
         self.confirm(fx);
+        self.watch_store(ctx);
         for advisory in self.advisories.drain(..) {
             fx.advisory(advisory);
+        }
+    }
+
+    fn flush(&mut self, ctx: &Ctx<'_>, durability: Durability, fx: &mut Effects) {
+        match self.store.flush(durability) {
+            Ok(()) => self.flushed(ctx, durability, fx),
+            Err(error) => self.roll_back(ctx, &error, fx),
         }
     }
 
@@ -57,7 +62,7 @@ impl Stream {
     }
 
     /// What the failed flush was to make durable never happened.
-    fn roll_back(&mut self, ctx: &Ctx<'_>, error: &StoreError, fx: &mut Effects) {
+    pub(super) fn roll_back(&mut self, ctx: &Ctx<'_>, error: &StoreError, fx: &mut Effects) {
         let kept = self.store.totals().last_seq;
         // A poisoned store may still show what it could not write.
         self.committed = self.committed.min(kept);
@@ -77,13 +82,18 @@ impl Stream {
         });
     }
 
-    /// Stores the progress of consumers that were asked to confirm acks, then confirms.
+    /// Stores the progress of consumers that were asked to confirm acks, then confirms: what was
+    /// confirmed does not come again after a power cut either, unless syncs are relaxed.
     fn confirm(&mut self, fx: &mut Effects) {
+        let durability = match self.env.sync {
+            SyncPolicy::Always => Durability::Synced,
+            SyncPolicy::Interval(_) => Durability::Written,
+        };
         let mut failed = false;
         for slot in std::mem::take(&mut self.confirming) {
             if let Some(consumer) = self.consumers.get_mut(slot)
                 && consumer.is_unsaved()
-                && consumer.save(Durability::Written).is_err()
+                && consumer.save(durability).is_err()
             {
                 failed = true;
             }
@@ -105,9 +115,10 @@ impl Stream {
         self.dedup.expire(ctx.now);
         if ctx.mono_ns >= self.sync_at {
             self.sync_at = NEVER;
-            if self.store.flush(Durability::Synced).is_err() {
-                self.sync_at = ctx.mono_ns.saturating_add(1_000_000_000);
-            }
+            self.flush(ctx, Durability::Synced, fx);
+        }
+        if ctx.mono_ns >= self.heal_at {
+            self.heal(ctx, fx);
         }
         for slot in self.consumers.slots() {
             let due = self.consumers.get(slot).is_some_and(|c| c.wake <= ctx.mono_ns);
@@ -117,6 +128,7 @@ impl Stream {
             }
         }
         self.drop_settled(ctx);
+        self.watch_store(ctx);
         self.plan_wake(ctx);
     }
 
@@ -142,7 +154,7 @@ impl Stream {
     /// Computes when the next tick is due.
     pub(super) fn plan_wake(&mut self, ctx: &Ctx<'_>) {
         let consumers = self.consumers.iter().map(|c| c.wake).min().unwrap_or(NEVER);
-        self.wake = consumers.min(self.sync_at);
+        self.wake = consumers.min(self.sync_at).min(self.heal_at);
         self.plan_dedup(ctx);
         self.plan_expiry(ctx);
     }

@@ -24,6 +24,7 @@ impl Stream {
             num_subjects: totals.num_subjects,
             num_deleted: totals.num_deleted,
             consumer_count: self.consumers.iter().filter(|c| !c.config.direct).count() as u64,
+            lost: self.store.lost(),
             ..StreamState::default()
         }
     }
@@ -36,6 +37,7 @@ impl Stream {
             state: self.state(),
             domain: self.env.domain.clone(),
             ts: ctx.now,
+            store_error: self.store.trouble().unwrap_or_default(),
             ..StreamInfo::default()
         }
     }
@@ -47,7 +49,6 @@ impl Stream {
             Some(ClusterInfo { name: String::new(), leader: self.env.server_name.clone() });
         if request.deleted_details {
             info.state.deleted = self.store.deleted(usize::MAX);
-            info.state.lost = self.store.lost();
         }
         let mut page = Paged::default();
         if !request.subjects_filter.is_empty() {

@@ -10,6 +10,7 @@ mod publish;
 mod registry;
 mod retention;
 mod round;
+mod trouble;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -79,6 +80,10 @@ pub struct Stream {
     /// Something that a client waits for was written since the last commit.
     needs_sync: bool,
     sync_at: u64,
+    /// When a store that failed is asked to go on.
+    heal_at: u64,
+    /// The store failed when it was last looked at.
+    troubled: bool,
     input: Option<Transform>,
     republish: Option<Transform>,
     /// Consumers that may have something to deliver.
@@ -120,6 +125,7 @@ impl Stream {
         stream.rebuild_dedup(ctx)?;
         stream.recover_consumers(ctx, fx)?;
         stream.drop_unneeded(ctx)?;
+        stream.watch_store(ctx);
         stream.plan_wake(ctx);
         Ok(stream)
     }
@@ -145,6 +151,8 @@ impl Stream {
             failed: false,
             needs_sync: false,
             sync_at: NEVER,
+            heal_at: NEVER,
+            troubled: false,
             input: None,
             republish: None,
             ready: VecDeque::new(),

@@ -23,7 +23,7 @@ use crate::{
     StreamEnv, StreamParts, SyncPolicy,
 };
 
-const ACCOUNT_DIR: &str = "/js/A";
+pub(crate) const ACCOUNT_DIR: &str = "/js/A";
 pub(crate) const MS: u64 = 1_000_000;
 pub(crate) const SEC: u64 = 1_000 * MS;
 /// 2026-01-02T03:04:05Z
@@ -203,6 +203,7 @@ pub(crate) struct World {
     pub(crate) server: Arc<ServerUsage>,
     saved: Saved,
     disk: Option<SimDisk>,
+    sync: SyncPolicy,
     reservation: StreamReservation,
 }
 
@@ -249,10 +250,14 @@ pub(crate) fn push(name: &str, deliver: &str) -> ConsumerConfig {
 }
 
 fn env() -> Arc<StreamEnv> {
+    env_with(SyncPolicy::Always)
+}
+
+fn env_with(sync: SyncPolicy) -> Arc<StreamEnv> {
     Arc::new(StreamEnv {
         server_name: "srv".into(),
         domain: String::new(),
-        sync: SyncPolicy::Always,
+        sync,
         max_payload: 1024 * 1024,
         max_pending: 64 * 1024 * 1024,
         seed: 7,
@@ -290,16 +295,24 @@ impl World {
         };
         let mut fx = Effects::new();
         let stream = Stream::new(&ctx, parts, &mut fx).unwrap();
+        let sync = SyncPolicy::Always;
+        let (mono, disk) = (SEC, None);
         let mut world =
-            World { stream, subs, fx, mono: SEC, fail, server, saved, disk: None, reservation };
+            World { stream, subs, fx, mono, fail, server, saved, disk, sync, reservation };
         world.fx.clear();
         world
     }
 
     /// A stream in files on a simulated disk.
-    pub(crate) fn on_disk(mut config: StreamConfig) -> Self {
+    pub(crate) fn on_disk(config: StreamConfig) -> Self {
+        World::on_disk_with(config, SyncPolicy::Always)
+    }
+
+    /// As [`World::on_disk`], where acks need not wait for syncs.
+    pub(crate) fn on_disk_with(mut config: StreamConfig, sync: SyncPolicy) -> Self {
         config.storage = types::Storage::File;
         let mut world = World::new(config);
+        world.sync = sync;
         let disk = SimDisk::new();
         let created = world.stream.created();
         let options = store::FileStoreOptions::default();
@@ -329,7 +342,8 @@ impl World {
         store: Box<dyn StreamStore>,
     ) -> StreamParts {
         let quota = self.reservation.quota();
-        StreamParts { account: "A".into(), config, created, store, quota, env: env() }
+        let env = env_with(self.sync);
+        StreamParts { account: "A".into(), config, created, store, quota, env }
     }
 
     /// The process or the machine dies, and the stream is opened again from its files.
