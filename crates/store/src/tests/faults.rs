@@ -152,7 +152,7 @@ fn what_was_only_written_is_written_anew_after_a_failed_sync() {
         put(&mut store, "a", "relaxed", number);
         store.flush(Durability::Written).unwrap();
     }
-    world.disk.inject(Fault { op: DiskOp::Sync, after: 1, kind: ErrorKind::Other, once: true });
+    world.disk.inject(Fault { op: DiskOp::Sync, after: 0, kind: ErrorKind::Other, once: true });
     assert!(store.flush(Durability::Synced).is_err());
     // The kernel would say that all is well now; it dropped the pages.
     store.heal().unwrap();
