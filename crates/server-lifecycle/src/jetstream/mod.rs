@@ -7,18 +7,19 @@ mod stores;
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use account::Accounts;
 use config_validate::Options;
 use config_validate::bytes::friendly_bytes;
+use config_validate::options::{Cipher, StoreKey};
 use connection::ServerCtx;
 use env::{OsClock, OsRng};
 use js_account::ServerLimits;
 use js_engine::{EnableError, Engine, EngineParts, EngineSettings, InboxLimits};
 use monitor::{JetStreamConfig, go_duration};
+use store::{Encryption, MasterKey, StoreCipher};
 use stream::SyncPolicy;
 use types::AccountLimits;
 
@@ -40,9 +41,6 @@ pub enum JetStreamError {
     /// Both a key and a trusted platform module are asked for.
     #[error("JetStream encryption key may not be used with TPM options")]
     KeyAndTpm,
-    /// Encryption at rest is asked for.
-    #[error("encryption at rest is not supported yet by this server")]
-    Encryption,
     /// The operating system gives no thread or no randomness.
     #[error("could not start the engine: {0}")]
     Engine(std::io::Error),
@@ -126,9 +124,9 @@ fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStream
     }
     store_dir::prepare(&dir)?;
     let held = store_dir::hold(&dir)?;
-    check_encryption(options)?;
-    log_config(&config);
-    let engine = start_engine(options, ctx, &config, &dir)?;
+    let encryption = encryption(options)?;
+    log_config(&config, encryption.map(|encryption| encryption.cipher));
+    let engine = start_engine(options, ctx, &config, DiskStores::new(&dir, encryption))?;
     if let Err(error) = enable_accounts(&engine, &accounts) {
         engine.stop(Duration::from_secs(10));
         return Err(error);
@@ -142,18 +140,25 @@ fn size(bytes: i64) -> String {
     friendly_bytes(bytes as f64)
 }
 
-/// Resolves the key of the store (`initJetStreamEncryption`).
-fn check_encryption(options: &Options) -> Result<(), JetStreamError> {
+/// Resolves the key of the store (`initJetStreamEncryption`); none leaves the store plain.
+fn encryption(options: &Options) -> Result<Option<Encryption>, JetStreamError> {
     let js = &options.jetstream;
-    match (&js.key, js.tpm.as_ref().and_then(|tpm| tpm.keys_file.as_ref())) {
+    let master = |key: &Option<StoreKey>| MasterKey::new(key.as_ref()?.0.as_bytes());
+    match (master(&js.key), js.tpm.as_ref().and_then(|tpm| tpm.keys_file.as_ref())) {
         (Some(_), Some(_)) => Err(JetStreamError::KeyAndTpm),
         (None, Some(_)) => Err(JetStreamError::Tpm),
-        (Some(_), None) => Err(JetStreamError::Encryption),
-        (None, None) => Ok(()),
+        (None, None) => Ok(None),
+        (Some(key), None) => {
+            let cipher = match js.cipher {
+                Cipher::ChaCha => StoreCipher::ChaCha,
+                Cipher::Aes => StoreCipher::Aes,
+            };
+            Ok(Some(Encryption { cipher, key, previous: master(&js.prev_key) }))
+        }
     }
 }
 
-fn log_config(config: &JetStreamConfig) {
+fn log_config(config: &JetStreamConfig, cipher: Option<StoreCipher>) {
     tracing::info!("---------------- JETSTREAM ----------------");
     if config.strict {
         tracing::info!("  Strict:          true");
@@ -164,6 +169,9 @@ fn log_config(config: &JetStreamConfig) {
     if !config.domain.is_empty() {
         tracing::info!("  Domain:          {}", config.domain);
     }
+    if let Some(cipher) = cipher {
+        tracing::info!("  Encryption:      {cipher}");
+    }
     tracing::info!("  API Level:       {}", types::API_LEVEL);
     tracing::info!("-------------------------------------------");
 }
@@ -172,7 +180,7 @@ fn start_engine(
     options: &Options,
     ctx: &ServerCtx,
     config: &JetStreamConfig,
-    dir: &Path,
+    stores: DiskStores,
 ) -> Result<Arc<Engine>, JetStreamError> {
     let js = &options.jetstream;
     let defaults = InboxLimits::default();
@@ -206,11 +214,8 @@ fn start_engine(
             bytes: or_default(js.max_buffered_size, defaults.bytes),
         },
     };
-    let parts = EngineParts {
-        clock: Arc::new(OsClock),
-        rng: Arc::new(OsRng),
-        stores: Arc::new(DiskStores::new(dir)),
-    };
+    let parts =
+        EngineParts { clock: Arc::new(OsClock), rng: Arc::new(OsRng), stores: Arc::new(stores) };
     Engine::start(settings, parts).map_err(JetStreamError::Engine)
 }
 

@@ -10,8 +10,8 @@ use js_engine::{Found, Stores};
 use monitor::go_duration;
 use parking_lot::Mutex;
 use store::{
-    FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, StoreError, StreamStore,
-    open_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, StoreError,
+    StreamStore, open_stream, stream_names,
 };
 use types::{Storage, StreamConfig, Timestamp};
 
@@ -24,11 +24,11 @@ pub(super) struct DiskStores {
 
 impl DiskStores {
     /// Stores below a directory that exists, each account in a directory of its name.
-    pub(super) fn new(dir: &Path) -> Self {
+    pub(super) fn new(dir: &Path, encryption: Option<Encryption>) -> Self {
         DiskStores {
             disk: Arc::new(OsDisk),
             dir: dir.to_owned(),
-            options: FileStoreOptions::default(),
+            options: FileStoreOptions { encryption, ..FileStoreOptions::default() },
         }
     }
 

@@ -56,6 +56,9 @@ use crypt::{Asset, BlockDisk, Origin, Vault};
 use record::Hasher;
 use subjects::Subjects;
 
+#[cfg(test)]
+pub(crate) use packed::pack as pack_for_tests;
+
 pub use crypt::{Encryption, MasterKey, StoreCipher};
 pub use inspect::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, Severity, StreamPlace,

@@ -34,7 +34,7 @@ pub(super) fn is_headless(start: &[u8]) -> bool {
 pub(super) const START: usize = 10;
 
 /// Compresses a block's content, which holds at least a record.
-pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
+pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
     let mut out = MAGIC.to_vec();
     out.push(S2);
     push_u(&mut out, plain.len() as u64);

@@ -1,6 +1,6 @@
 //! What any stream store must do, as plain scenarios: run for each implementation.
 
-use types::{Discard, StreamConfig};
+use types::{Compression, Discard, StreamConfig};
 
 use super::{World, at, config, msg, payload_of, put, seqs};
 use crate::*;
@@ -37,6 +37,29 @@ fn file() {
 #[test]
 fn file_with_tiny_blocks() {
     run(&|config| Box::new(World::new(100).create(config)));
+}
+
+#[test]
+fn file_encrypted() {
+    for cipher in [StoreCipher::ChaCha, StoreCipher::Aes] {
+        for (block_bytes, compression) in
+            [(0, Compression::None), (100, Compression::None), (300, Compression::S2)]
+        {
+            run(&|config| {
+                let mut world = World::new(block_bytes);
+                world.options.encryption = Some(super::encryption::keyed(cipher, "key", ""));
+                Box::new(world.create(&StreamConfig { compression, ..config.clone() }))
+            });
+        }
+    }
+}
+
+#[test]
+fn file_compressed() {
+    run(&|config| {
+        let config = StreamConfig { compression: Compression::S2, ..config.clone() };
+        Box::new(World::new(300).create(&config))
+    });
 }
 
 fn empty(make: Make<'_>) {

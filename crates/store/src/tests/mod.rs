@@ -3,6 +3,7 @@
 mod conformance;
 mod consumers;
 mod damage;
+mod encryption;
 mod faults;
 mod fixtures;
 mod model;

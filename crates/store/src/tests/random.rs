@@ -246,9 +246,28 @@ fn no_room(world: &World, store: &mut dyn StreamStore, before: &Model, dice: &Di
 }
 
 fn file_store_run(seed: u64, block_bytes: u64) {
+    run_in(World::new(block_bytes), seed);
+}
+
+/// Encryption changes from start to start: another key, another cipher, sometimes neither.
+fn turn_key(world: &mut World, dice: &Dice, turns: &mut u64) {
+    let Some(now) = world.options.encryption else { return };
+    let cipher = if dice.below(3) == 0 { StoreCipher::Aes } else { now.cipher };
+    let next = match dice.below(3) {
+        0 => {
+            *turns += 1;
+            let name = |turn: u64| format!("key {turn}");
+            super::encryption::keyed(cipher, &name(*turns), &name(*turns - 1))
+        }
+        _ => Encryption { cipher, ..now },
+    };
+    world.options.encryption = Some(next);
+}
+
+fn run_in(mut world: World, seed: u64) {
+    let mut turns = 0;
     let dice = Dice(SeededRng::new(seed));
     let config = random_config(&dice);
-    let world = World::new(block_bytes);
     let mut store: Box<dyn StreamStore> = Box::new(world.create(&config));
     let mut model = Model::new(&config);
     let mut seconds = 0;
@@ -286,6 +305,7 @@ fn file_store_run(seed: u64, block_bytes: u64) {
         if dice.below(40) == 0 {
             let how;
             flushed = None;
+            turn_key(&mut world, &dice, &mut turns);
             (how, store) = reopen(&world, store, &dice);
             if let Some(then) = expired_at {
                 // Age is applied by the owner, who knows the time.
@@ -304,6 +324,16 @@ fn file_store_run(seed: u64, block_bytes: u64) {
 fn file_store_does_as_the_model_in_small_blocks() {
     for seed in seeds(60) {
         file_store_run(seed, 2_000);
+    }
+}
+
+#[test]
+fn encrypted_file_store_does_as_the_model() {
+    for seed in seeds(8) {
+        let mut world = World::new(if seed % 3 == 0 { 0 } else { 2_000 });
+        let cipher = if seed % 2 == 0 { StoreCipher::ChaCha } else { StoreCipher::Aes };
+        world.options.encryption = Some(super::encryption::keyed(cipher, "key 0", ""));
+        run_in(world, seed);
     }
 }
 

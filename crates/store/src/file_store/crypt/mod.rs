@@ -81,6 +81,7 @@ impl MasterKey {
 
     /// The key for one place: `info` is the account's name.
     fn derive(&self, info: &str, context: &str) -> [u8; 32] {
+        mark::hit!(F1369);
         let mut mac = Hmac::<Sha256>::new(&self.block.into());
         mac.update(info.as_bytes());
         mac.update(context.as_bytes());
@@ -173,6 +174,7 @@ impl Vault {
                 let Some(accepted) = accept(&secret) else { continue };
                 let current = number == 0 && cipher == self.encryption.cipher;
                 let origin = if current { Origin::Current } else { Origin::Stale };
+                mark::hit!(F1370);
                 return Ok((secret, origin, accepted));
             }
         }

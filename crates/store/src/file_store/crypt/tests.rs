@@ -20,6 +20,7 @@ fn vault(cipher: StoreCipher, current: &str, previous: Option<&str>) -> Vault {
 
 #[test]
 fn keys_are_derived_as_the_reference_does() {
+    mark::check!(F1369);
     let master = key("s3cr3t!!");
     let cases = [
         ("TEST", "c87538e15b0189577f3d7c90df57c2d207c90ec8ea9013e447ea5603b007fc87"),
@@ -31,6 +32,8 @@ fn keys_are_derived_as_the_reference_does() {
     }
     assert_eq!(master.derive("A", "BC"), master.derive("AB", "C"));
     assert_ne!(master.derive("A", "BC"), key("other").derive("A", "BC"));
+    assert_eq!(master.derive("$G", "TEST"), master.derive("$G", "TEST"));
+    assert_ne!(master.derive("$G", "TEST"), master.derive("$H", "TEST"));
     assert!(MasterKey::new(b"").is_none());
 }
 
@@ -56,6 +59,7 @@ fn keys_are_not_printed() {
 
 #[test]
 fn candidates_are_tried_in_order() {
+    mark::check!(F1370);
     for (cipher, len) in [(StoreCipher::ChaCha, 72), (StoreCipher::Aes, 64)] {
         let writer = vault(cipher, "s3cr3t!!", None);
         let (secret, file) = writer.generate("TEST").unwrap();
@@ -124,6 +128,7 @@ fn a_key_stream_is_the_same_from_any_offset() {
 
 #[test]
 fn files_of_the_reference_are_read() {
+    mark::check!(F1369, F1370);
     const KEYS: [(StoreCipher, &str, &str); 2] = [
         (
             StoreCipher::ChaCha,

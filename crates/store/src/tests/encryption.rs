@@ -1,0 +1,383 @@
+//! Encryption at rest: what is on disk, other keys and ciphers, and changing them.
+
+use std::path::PathBuf;
+
+use env::{Crash, Disk, DiskOp, Fault, OpenMode};
+use types::{Compression, ConsumerConfig, SequencePair, StreamConfig};
+
+use super::{World, at, config, payload_of, put, seqs};
+use crate::*;
+
+const CIPHERS: [StoreCipher; 2] = [StoreCipher::ChaCha, StoreCipher::Aes];
+
+/// Encryption under a key, with the one before.
+pub(super) fn keyed(cipher: StoreCipher, key: &str, previous: &str) -> Encryption {
+    let key = MasterKey::new(key.as_bytes()).unwrap();
+    Encryption { cipher, key, previous: MasterKey::new(previous.as_bytes()) }
+}
+
+fn state(number: u64) -> ConsumerState {
+    let pair = |of| SequencePair { consumer: of, stream: of };
+    ConsumerState { delivered: pair(number), ack_floor: pair(number), ..Default::default() }
+}
+
+fn create_consumer(store: &mut dyn StreamStore, name: &str, number: u64) {
+    let meta = ConsumerMeta {
+        name: name.to_owned(),
+        created: at(1),
+        config: ConsumerConfig {
+            durable_name: name.to_owned(),
+            description: "of a secret".to_owned(),
+            ..ConsumerConfig::default()
+        },
+    };
+    let mut consumer = store.create_consumer(&meta).unwrap();
+    consumer.save(&state(number), Durability::Synced).unwrap();
+}
+
+const MESSAGES: u64 = 32;
+const GONE: [u64; 4] = [10, 11, 20, MESSAGES];
+
+/// Some blocks, deletes, two consumers; stopped cleanly.
+fn filled(encryption: Option<Encryption>, compression: Compression) -> World {
+    let mut world = World::new(600);
+    world.options.encryption = encryption;
+    let config = StreamConfig { compression, description: "a secret".to_owned(), ..config() };
+    let mut store = world.create(&config);
+    for number in 1..=MESSAGES {
+        put(&mut store, &format!("secret.{}", number % 5), &format!("secret {number}"), 1);
+        if number % 7 == 0 {
+            store.flush(Durability::Synced).unwrap();
+        }
+    }
+    for seq in GONE {
+        store.remove(seq, Erase::Overwrite, &mut |_| {}).unwrap();
+    }
+    create_consumer(&mut store, "a", 20);
+    create_consumer(&mut store, "b", 30);
+    store.stop().unwrap();
+    world
+}
+
+fn check(store: &mut dyn StreamStore, what: &str) {
+    let want: Vec<u64> = (1..=MESSAGES).filter(|seq| !GONE.contains(seq)).collect();
+    assert_eq!(seqs(store), want, "{what}");
+    for seq in want {
+        assert_eq!(payload_of(store, seq), Some(format!("secret {seq}")), "{what}");
+    }
+    assert_eq!(store.totals().last_seq, MESSAGES, "{what}");
+    assert_eq!(store.lost(), None, "{what}");
+    let consumers = store.take_recovered_consumers();
+    let found: Vec<_> = consumers.iter().map(|c| (&*c.meta.name, c.state.clone())).collect();
+    assert_eq!(found, [("a", Some(state(20))), ("b", Some(state(30)))], "{what}");
+    assert!(consumers.iter().all(|c| c.meta.config.description == "of a secret"), "{what}");
+}
+
+/// Files in which a text is found.
+fn holding(world: &World, text: &str) -> Vec<PathBuf> {
+    let text = text.as_bytes();
+    let files = world.snapshot().into_iter();
+    files
+        .filter(|(_, bytes)| bytes.windows(text.len()).any(|window| window == text))
+        .map(|(path, _)| path)
+        .collect()
+}
+
+#[test]
+fn nothing_readable_is_on_the_disk() {
+    assert!(!holding(&filled(None, Compression::None), "secret").is_empty());
+    for cipher in CIPHERS {
+        for compression in [Compression::None, Compression::S2] {
+            let world = filled(Some(keyed(cipher, "key", "")), compression);
+            assert_eq!(holding(&world, "secret"), Vec::<PathBuf>::new());
+            let names = world.msgs_files();
+            let blocks: Vec<_> =
+                names.iter().filter_map(|name| name.strip_suffix(".blk")).collect();
+            assert!(blocks.len() > 2, "{names:?}");
+            for block in blocks {
+                assert!(names.contains(&format!("{block}.key")), "{names:?}");
+            }
+            check(&mut *world.open(), "");
+            world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+            check(&mut *world.open(), "");
+            assert_eq!(holding(&world, "secret"), Vec::<PathBuf>::new());
+        }
+    }
+}
+
+#[test]
+fn no_key_stream_is_laid_bare_ahead_of_the_records() {
+    for cipher in CIPHERS {
+        let mut world = World::new(1 << 20);
+        world.options.encryption = Some(keyed(cipher, "key", ""));
+        let mut store = world.create(&config());
+        let mut records = 0;
+        while records < 100 << 10 {
+            let payload = "x".repeat(1000);
+            put(&mut store, "s", &payload, 1);
+            records += store.size_of(1, 0, 1000);
+            store.flush(Durability::Synced).unwrap();
+        }
+        assert_eq!(world.disk.read(&world.msgs_file("1.blk")).unwrap().len() as u64, records);
+    }
+}
+
+#[test]
+fn damaged_bytes_kept_aside_are_encrypted() {
+    let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
+    world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+    world.edit("msgs/2.blk", |bytes| bytes[100] ^= 1);
+    let store = world.open();
+    assert_eq!(store.lost().unwrap().msgs.len(), 1);
+    assert!(world.msgs_files().iter().any(|name| name == "2.blk.bad-1"));
+    assert_eq!(holding(&world, "secret"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_wrong_key_touches_nothing() {
+    for cipher in CIPHERS {
+        let mut world = filled(Some(keyed(cipher, "key", "older")), Compression::None);
+        let before = world.snapshot();
+        let cases = [
+            (Some(keyed(cipher, "wrong", "")), "unable to recover keys"),
+            (Some(keyed(cipher, "wrong", "older")), "unable to recover keys"),
+            (None, "encryption not enabled"),
+        ];
+        for (encryption, reason) in cases {
+            world.options.encryption = encryption;
+            let want = format!("Error decrypting our stream metafile: {reason}");
+            assert_eq!(world.refusal(), want);
+            assert_eq!(world.snapshot(), before);
+        }
+        world.options.encryption = Some(keyed(cipher, "key", ""));
+        check(&mut *world.open(), "");
+    }
+}
+
+#[test]
+fn a_key_of_another_account_or_stream_is_of_no_use() {
+    let encryption = Some(keyed(StoreCipher::Aes, "key", ""));
+    let world = filled(encryption, Compression::None);
+    let other = World {
+        disk: world.disk.clone(),
+        account: PathBuf::from("/data/jetstream/OTHER"),
+        options: world.options,
+    };
+    world.disk.rename(&world.account, &other.account).unwrap();
+    assert!(other.refusal().contains("unable to recover keys"));
+}
+
+#[test]
+fn a_bad_block_key_takes_the_stream_offline_and_touches_nothing() {
+    for (damage, reason) in [
+        (
+            &(|bytes: &mut Vec<u8>| bytes[30] ^= 1) as &dyn Fn(&mut Vec<u8>),
+            "unable to recover keys",
+        ),
+        (&|bytes| bytes.truncate(63), "encryption bad key size"),
+        (&|bytes| bytes.clear(), "encryption bad key size"),
+    ] {
+        for index in [true, false] {
+            let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
+            if !index {
+                world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+            }
+            world.edit("msgs/2.key", damage);
+            let before = world.snapshot();
+            assert_eq!(world.refusal(), format!("the key of block 2: {reason}"));
+            assert_eq!(world.snapshot(), before);
+        }
+    }
+    let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
+    world.disk.unlink(&world.msgs_file("3.key")).unwrap();
+    let before = world.snapshot();
+    assert_eq!(world.refusal(), "block 3 has no key");
+    assert_eq!(world.snapshot(), before);
+}
+
+#[test]
+fn an_empty_block_gets_the_key_that_a_crash_took() {
+    let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
+    let last = world.msgs_files().iter().filter(|name| name.ends_with(".blk")).count() + 5;
+    for content in [None, Some(&b""[..])] {
+        world.disk.open(&world.msgs_file(&format!("{last}.blk")), OpenMode::Truncate).unwrap();
+        if let Some(content) = content {
+            let key = world.msgs_file(&format!("{last}.key"));
+            world.disk.open(&key, OpenMode::Truncate).unwrap().write_all_at(content, 0).unwrap();
+        }
+        let mut store = world.open();
+        check(&mut *store, "");
+        assert_eq!(put(&mut *store, "s", "new", 2), MESSAGES + 1);
+        store.remove(MESSAGES + 1, Erase::Keep, &mut |_| {}).unwrap();
+        drop(store);
+    }
+}
+
+#[test]
+fn a_consumer_s_state_is_sealed_under_its_own_key() {
+    let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
+    let file = |consumer: &str, name: &str| {
+        world.disk.read(&world.account.join("streams/S/obs").join(consumer).join(name)).unwrap()
+    };
+    assert_ne!(file("a", "meta.key"), file("b", "meta.key"));
+    let of_b = file("b", "o.dat");
+    world.edit("obs/a/o.dat", |bytes| *bytes = of_b);
+    let mut store = world.open();
+    let consumers = store.take_recovered_consumers();
+    assert_eq!((&consumers[0].state, &consumers[1].state), (&None, &Some(state(30))));
+    drop(store);
+    let aside = world.account.join("streams/S/obs/a/o.dat.bad");
+    assert!(world.disk.info(&aside).unwrap().is_some());
+}
+
+/// From what a directory is converted to what.
+fn conversions() -> Vec<(&'static str, Option<Encryption>, Encryption)> {
+    let mut all = Vec::new();
+    for to in CIPHERS {
+        all.push(("plain", None, keyed(to, "new", "")));
+        for from in CIPHERS {
+            all.push(("rotation", Some(keyed(from, "old", "")), keyed(to, "new", "old")));
+            if from != to {
+                all.push(("cipher", Some(keyed(from, "new", "")), keyed(to, "new", "")));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn keys_and_ciphers_are_changed_with_all_that_is_under_them() {
+    for (what, from, to) in conversions() {
+        for compression in [Compression::None, Compression::S2] {
+            for index in [true, false] {
+                let what = format!("{what} to {}, {compression:?}, index {index}", to.cipher);
+                let mut world = filled(from, compression);
+                if !index {
+                    world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+                }
+                let before = world.snapshot();
+                world.options.encryption = Some(to);
+                check(&mut *world.open(), &what);
+                assert_eq!(holding(&world, "secret"), Vec::<PathBuf>::new(), "{what}");
+                // Every file that says something is another one; nothing is left over.
+                for (path, bytes) in world.snapshot() {
+                    assert_ne!(before.get(&path), Some(&bytes), "{what}: {path:?}");
+                    let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                    assert!(!name.ends_with(".new") && !name.ends_with(".tmp"), "{what}: {path:?}");
+                }
+                // The old key is of no more use.
+                world.options.encryption = Some(Encryption { previous: None, ..to });
+                world.disk.crash(Crash::DropUnsynced);
+                let mut store = world.open();
+                check(&mut *store, &what);
+                assert_eq!(put(&mut *store, "s", "one more", 2), MESSAGES + 1, "{what}");
+                store.flush(Durability::Synced).unwrap();
+                let clean = world.snapshot();
+                world.options.encryption = from.map(|from| Encryption { previous: None, ..from });
+                if from.is_none_or(|from| from.key != to.key) {
+                    world.refusal();
+                    assert_eq!(world.snapshot(), clean, "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// Stops the conversion at every change to the disk, in several ways; `compression` is what the
+/// stream is written with.
+fn interrupted(from: Option<Encryption>, to: Encryption, compression: Compression, what: &str) {
+    let mut done = 0;
+    for after in 0.. {
+        let world = filled(from, compression);
+        let mut world = World { options: world.options, ..world };
+        world.options.encryption = Some(to);
+        world.disk.inject(Fault {
+            op: DiskOp::Any,
+            after,
+            kind: std::io::ErrorKind::Other,
+            once: false,
+        });
+        let opened = matches!(world.try_open(), Opening::Ready { .. });
+        world.disk.clear_faults();
+        world.disk.crash(match after % 4 {
+            0 => Crash::KeepAll,
+            1 => Crash::DropUnsynced,
+            _ => Crash::Torn(after * 7919),
+        });
+        // A second stop at another place, before it may end.
+        world.disk.inject(Fault {
+            op: DiskOp::Any,
+            after: after % 13,
+            kind: std::io::ErrorKind::Other,
+            once: false,
+        });
+        drop(world.try_open());
+        world.disk.clear_faults();
+        world.disk.crash(Crash::Torn(after * 31 + 1));
+        check(&mut *world.open(), &format!("{what}, stopped after {after}"));
+        world.options.encryption = Some(Encryption { previous: None, ..to });
+        check(&mut *world.open(), &format!("{what}, stopped after {after}, the old key gone"));
+        done = if opened { done + 1 } else { 0 };
+        if done == 3 {
+            assert!(after > 30, "{what}: only {after} changes");
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_change_of_keys_survives_a_stop_at_any_point() {
+    let count = conversions().len();
+    // By default one of each kind; `STORE_SEEDS` asks for all.
+    let all = std::env::var("STORE_SEEDS").is_ok();
+    for (number, (what, from, to)) in conversions().into_iter().enumerate() {
+        if !all && ![0, 2, count - 1].contains(&number) {
+            continue;
+        }
+        let compression = if number % 2 == 0 { Compression::None } else { Compression::S2 };
+        interrupted(from, to, compression, &format!("{what} to {}", to.cipher));
+    }
+}
+
+#[test]
+fn a_change_of_keys_without_room_is_done_at_the_next_start() {
+    for room in [0, 50, 400, 2_000] {
+        let mut world = filled(Some(keyed(StoreCipher::ChaCha, "old", "")), Compression::None);
+        world.options.encryption = Some(keyed(StoreCipher::Aes, "new", "old"));
+        world.disk.set_capacity(Some(world.disk.used() + room));
+        drop(world.try_open());
+        world.disk.set_capacity(None);
+        check(&mut *world.open(), &format!("{room}"));
+    }
+}
+
+/// Blocks as the reference before 2.14.3 rewrote them: without the head, and when encrypted, the
+/// cipher text compressed.
+#[test]
+fn blocks_that_the_reference_broke_are_mended() {
+    for encryption in [
+        None,
+        Some(keyed(StoreCipher::ChaCha, "key", "")),
+        Some(keyed(StoreCipher::Aes, "key", "")),
+    ] {
+        for index in [true, false] {
+            let world = filled(encryption, Compression::None);
+            if !index {
+                world.disk.unlink(&world.msgs_file("index.db")).unwrap();
+            }
+            let broken = world.msgs_file("2.blk");
+            world.edit("msgs/2.blk", |bytes| {
+                let packed = crate::file_store::pack_for_tests(bytes);
+                let start = packed.windows(4).position(|w| w == b"\xff\x06\x00\x00").unwrap();
+                *bytes = packed[start..].to_vec();
+            });
+            for _ in 0..2 {
+                let mut store = world.open();
+                check(&mut *store, &format!("{encryption:?}, index {index}"));
+                store.stop().unwrap();
+            }
+            let bytes = world.disk.read(&broken).unwrap();
+            assert!(!bytes.starts_with(b"\xff\x06\x00\x00"), "it is as it should be again");
+        }
+    }
+}
