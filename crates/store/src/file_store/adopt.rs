@@ -3,8 +3,8 @@
 use types::Timestamp;
 
 use super::FileStore;
-use super::append::compact_below;
 use super::block::{Block, file_path};
+use super::checkpoint::Seal;
 use super::index_db::{self, Index};
 use super::packed;
 use super::subjects::{Bound, SubjectInfo};
@@ -29,21 +29,10 @@ impl FileStore {
         if last.index != index.last_block || numbers.last() != Some(&last.index) {
             return Ok(false);
         }
-        let ascending = index
-            .blocks
-            .windows(2)
-            .all(|pair| matches!(pair, [a, b] if a.index < b.index && a.last_seq <= b.last_seq));
         let there = |block: &index_db::BlockState| {
             block.msgs() == 0 || numbers.binary_search(&block.index).is_ok()
         };
-        let msgs: u64 = index.blocks.iter().map(index_db::BlockState::msgs).sum();
-        let bytes: u64 = index.blocks.iter().map(|block| block.bytes).sum();
-        let by_subject: u64 = index.subjects.iter().map(|subject| subject.total).sum();
-        if !ascending
-            || !index.blocks.iter().all(there)
-            || (msgs, bytes, by_subject) != (index.msgs, index.bytes, index.msgs)
-            || last.last_seq > index.last_seq
-        {
+        if !index.adds_up() || !index.blocks.iter().all(there) {
             return Ok(false);
         }
         for block in &index.blocks {
@@ -86,7 +75,7 @@ impl FileStore {
     }
 
     /// Takes over the state of an exact index.
-    pub(super) fn adopt(&mut self, index: &Index) -> Result<(), StoreError> {
+    pub(super) fn adopt(&mut self, index: &Index, seals: &[Seal]) -> Result<(), StoreError> {
         self.msgs = index.msgs;
         self.bytes = index.bytes;
         self.first_ns = index.first_ns;
@@ -98,49 +87,65 @@ impl FileStore {
             if len == 0 && at != last_block {
                 continue;
             }
-            let mut block =
-                Block::new(&self.config.name, state.index, state.last_seq, state.last_ns);
-            block.first_seq = state.first_seq;
-            block.first_ns = state.first_ns;
-            block.msgs = state.msgs();
-            block.bytes = state.bytes;
-            block.deleted = state.deleted.clone();
-            block.ttls = state.ttls;
-            block.schedules = state.schedules;
-            block.unread = true;
-            block.high = if at == last_block { index.last_seq } else { state.last_seq };
-            block.created = true;
-            let start = self.block_start(state.index, len)?;
-            block.packed = packed::is_packed(&start);
-            if packed::is_headless(&start) {
-                self.headless.push(state.index);
+            let mut block = self.block_of(state, len)?;
+            if at == last_block {
+                block.high = index.last_seq;
+            } else if let Ok(at) = seals.binary_search_by_key(&state.index, |seal| seal.index)
+                && let Some(seal) = seals.get(at)
+            {
+                block.raw_len = seal.len;
+                block.seal = Some(seal.sum);
             }
-            // The length of compressed content is known when it is read.
-            block.raw_len = if block.packed { len.max(state.bytes) } else { len };
-            block.written = block.raw_len;
-            block.allocated = block.raw_len;
-            block.compact_below = compact_below(&block);
-            block.set_mark();
+            block.settle_len();
             self.blocks.push_back(block);
         }
+        self.adopt_subjects(index);
+        self.first_seq = if index.msgs == 0 { index.last_seq + 1 } else { index.first_seq };
+        Ok(())
+    }
+
+    /// A block as the index has it, of a file of `len` bytes, unread.
+    pub(super) fn block_of(
+        &mut self,
+        state: &index_db::BlockState,
+        len: u64,
+    ) -> Result<Block, StoreError> {
+        let mut block = Block::new(&self.config.name, state.index, state.last_seq, state.last_ns);
+        block.first_seq = state.first_seq;
+        block.first_ns = state.first_ns;
+        block.msgs = state.msgs();
+        block.bytes = state.bytes;
+        block.deleted = state.deleted.clone();
+        block.ttls = state.ttls;
+        block.schedules = state.schedules;
+        block.unread = true;
+        block.high = state.last_seq;
+        block.created = true;
+        let start = self.block_start(state.index, len)?;
+        block.packed = packed::is_packed(&start);
+        if packed::is_headless(&start) {
+            self.headless.push(state.index);
+        }
+        // The length of compressed content is known when it is read.
+        block.raw_len = if block.packed { len.max(state.bytes) } else { len };
+        Ok(block)
+    }
+
+    /// Takes over the subjects of an index; where each occurs is known by block.
+    pub(super) fn adopt_subjects(&mut self, index: &Index) {
         let bounds = |number: u64| {
-            let at = self.blocks.partition_point(|block| block.index < number);
-            self.blocks.get(at.min(self.blocks.len() - 1))
+            let at = index.blocks.partition_point(|block| block.index < number);
+            index.blocks.get(at.min(index.blocks.len().saturating_sub(1)))
         };
-        let mut infos = Vec::with_capacity(index.subjects.len());
         for subject in &index.subjects {
             let first = bounds(subject.first_block).map_or(0, |block| block.first_seq);
-            let last = bounds(subject.last_block).map_or(u64::MAX, |block| block.last_seq);
-            infos.push(SubjectInfo {
+            let last = bounds(subject.last_block).map_or(u64::MAX >> 1, |block| block.last_seq);
+            let info = SubjectInfo {
                 total: subject.total,
                 first: Bound::loose(first),
                 last: Bound::loose(last),
-            });
-        }
-        for (subject, info) in index.subjects.iter().zip(infos) {
+            };
             self.subjects.set(&subject.subject, info);
         }
-        self.first_seq = if index.msgs == 0 { index.last_seq + 1 } else { index.first_seq };
-        Ok(())
     }
 }

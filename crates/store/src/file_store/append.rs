@@ -415,10 +415,12 @@ impl FileStore {
             if !self.take(at, seq, Trace::Tombstone, removed)? {
                 return Ok(false);
             }
-            // A block that is emptied by this goes with its file.
             let block = self.blocks.iter_mut().find(|block| block.index == index);
-            if let Some((offset, bytes)) = block.and_then(|block| block.erase(seq)) {
-                self.journal.erased.push((index, offset, bytes));
+            match block.map(|block| block.erase(seq)) {
+                Some(Some((offset, bytes))) => self.journal.erased.push((index, offset, bytes)),
+                Some(None) => {}
+                // A block that is emptied by this goes with its file.
+                None => self.shred.push(index),
             }
             return Ok(true);
         }

@@ -53,6 +53,8 @@ pub(super) struct Block {
     pub(super) created: bool,
     /// The file is compressed; lengths and offsets are those of its content.
     pub(super) packed: bool,
+    /// Checksum of the last record of a sealed block, where it is known.
+    pub(super) seal: Option<[u8; 8]>,
     /// Compact when the live bytes fall below this.
     pub(super) compact_below: u64,
     pub(super) hasher: Hasher,
@@ -123,6 +125,7 @@ impl Block {
             unsynced: false,
             created: false,
             packed: false,
+            seal: None,
             compact_below: 0,
             hasher: Hasher::of_block(stream, index),
             file: None,
@@ -186,6 +189,7 @@ impl Block {
     /// Adds a message record; the caller keeps the stream's figures.
     pub(super) fn push_message(&mut self, message: &Message<'_>) -> usize {
         let offset = self.raw_len as u32;
+        self.seal = None;
         self.tail();
         let Some(cache) = self.cache.as_mut() else { return 0 };
         let len = record::push_message(&mut cache.buf, &self.hasher, message);
@@ -208,6 +212,7 @@ impl Block {
 
     /// Adds a tombstone.
     pub(super) fn push_tombstone(&mut self, seq: u64, ts_ns: i64) {
+        self.seal = None;
         self.tail();
         let Some(cache) = self.cache.as_mut() else { return };
         record::push_tombstone(&mut cache.buf, &self.hasher, seq, ts_ns);
@@ -278,6 +283,7 @@ impl Block {
 
     /// Cuts off what was added since the mark; the messages of it are counted out already.
     pub(super) fn roll_back(&mut self) {
+        self.seal = None;
         self.raw_len = self.written;
         if let Some(cache) = &mut self.cache {
             cache.buf.truncate((self.written as usize).saturating_sub(cache.base));
@@ -385,6 +391,28 @@ impl Block {
         self.file.as_deref().ok_or_else(|| std::io::ErrorKind::NotFound.into())
     }
 
+    /// All of its length is in the file.
+    pub(super) fn settle_len(&mut self) {
+        self.written = self.raw_len;
+        self.allocated = self.raw_len;
+        self.compact_below = super::append::compact_below(self);
+        self.set_mark();
+    }
+
+    /// [`last_checksum`](Self::last_checksum) of a sealed block, remembered.
+    pub(super) fn seal(&mut self, disk: &dyn Disk, msgs_dir: &Path) -> Result<[u8; 8], StoreError> {
+        if let Some(sum) = self.seal {
+            return Ok(sum);
+        }
+        let was_open = self.file.is_some();
+        let sum = self.last_checksum(disk, msgs_dir)?;
+        if !was_open && !self.unsynced {
+            self.file = None;
+        }
+        self.seal = Some(sum);
+        Ok(sum)
+    }
+
     /// Checksum of the last record; zeros if there is none.
     pub(super) fn last_checksum(
         &mut self,
@@ -395,9 +423,13 @@ impl Block {
             return Ok(*sum);
         }
         let mut sum = [0; 8];
-        if let Some(at) = self.raw_len.checked_sub(8) {
+        let (packed, raw_len) = (self.packed, self.raw_len);
+        if raw_len >= 8 {
             self.open_file(disk, msgs_dir)
-                .and_then(|file| file.read_exact_at(&mut sum, at))
+                .and_then(|file| {
+                    let len = if packed { file.len()? } else { raw_len };
+                    file.read_exact_at(&mut sum, len.saturating_sub(8))
+                })
                 .map_err(|error| io_error("reading a block's end", error))?;
         }
         Ok(sum)
@@ -475,6 +507,7 @@ impl Block {
     /// Overwrites the record of `seq` in memory with an erased one of the same length, filled with
     /// zeros; answers where it is, and its bytes.
     pub(super) fn erase(&mut self, seq: u64) -> Option<(u64, Vec<u8>)> {
+        self.seal = None;
         let len = self.cached(seq)?.len;
         let cache = self.cache.as_mut()?;
         let offset = cache.slots.get(seq)?;
@@ -488,6 +521,7 @@ impl Block {
 
     /// Puts bytes over what is in memory.
     pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
+        self.seal = None;
         if let Some(cache) = &mut self.cache
             && let Some(at) = (offset as usize).checked_sub(cache.base)
             && let Some(place) = cache.buf.get_mut(at..at + bytes.len())
@@ -499,6 +533,7 @@ impl Block {
     /// Replaces content and slots after the file was rewritten.
     pub(super) fn replace(&mut self, buf: Vec<u8>, slots: Slots) {
         self.unread = false;
+        self.seal = None;
         self.raw_len = buf.len() as u64;
         self.written = self.raw_len;
         self.allocated = self.raw_len;

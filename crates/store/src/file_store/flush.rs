@@ -1,13 +1,11 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
-use super::block::{self, Block};
+use super::FileStore;
+use super::block::Block;
 use super::trouble::Failure;
-use super::{FileStore, IndexDue};
 use crate::api::{Durability, StoreError};
 use crate::error::io_error;
 
-/// An index larger than this is written only at a clean stop.
-const CHEAP_INDEX: usize = 256 << 10;
 /// From this length on the last block's file is filled up ahead; a stream of a few messages does
 /// not need it.
 const ROOM_FROM: u64 = 16 << 10;
@@ -39,7 +37,12 @@ impl FileStore {
         let wanted = self.last_seq;
         if let Err(error) = self.write_and_sync(durability) {
             // Removals free space; messages that were taken back stay refused.
-            if !matches!(error, StoreError::NoSpace) || !self.unlink_for_space() {
+            if !matches!(error, StoreError::NoSpace) {
+                return Err(error);
+            }
+            let had_buried = !self.buried.is_empty();
+            self.remove_buried();
+            if !self.unlink_for_space() && !had_buried {
                 return Err(error);
             }
             self.write_and_sync(durability)?;
@@ -82,6 +85,7 @@ impl FileStore {
     /// Takes what was written for the state to return to.
     fn settle_written(&mut self, start: usize) {
         for block in self.blocks.iter_mut().skip(start) {
+            self.since_index += block.raw_len - block.written;
             block.written = block.raw_len;
             block.set_mark();
         }
@@ -227,13 +231,7 @@ impl FileStore {
         self.repair_blocks()?;
         self.pack_blocks()?;
         self.compact_blocks()?;
-        let due = std::mem::replace(&mut self.index_due, IndexDue::No);
-        let write = match due {
-            IndexDue::No => false,
-            IndexDue::IfCheap => self.index_estimate() <= CHEAP_INDEX,
-            IndexDue::Must => true,
-        };
-        if write { self.write_index().inspect_err(|_| self.index_due = due) } else { Ok(()) }
+        self.index_if_due(durability)
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
@@ -279,22 +277,10 @@ impl FileStore {
 
     pub(super) fn remove_file(&mut self, mut dead: Block) {
         dead.file = None;
-        if dead.created {
-            let path = block::file_path(&self.msgs_dir, dead.index);
-            match self.disk.unlink(&path) {
-                Ok(()) => self.dir_dirty = true,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                // Tried again with the next flush; its messages are gone by other means.
-                Err(_) => {
-                    self.journal.dead.push(dead);
-                    return;
-                }
-            }
-        }
-        let buf = dead.evict();
-        if buf.capacity() > self.spare.capacity() && buf.capacity() <= self.block_size as usize * 2
+        if dead.created
+            && let Some(dead) = self.bury_file(dead)
         {
-            self.spare = buf;
+            self.journal.dead.push(dead);
         }
     }
 }

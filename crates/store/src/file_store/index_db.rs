@@ -62,6 +62,27 @@ impl BlockState {
     }
 }
 
+impl Index {
+    /// Whether its parts agree with each other.
+    pub(super) fn adds_up(&self) -> bool {
+        let ascending = self
+            .blocks
+            .windows(2)
+            .all(|pair| matches!(pair, [a, b] if a.index < b.index && a.last_seq <= b.last_seq));
+        let msgs: u64 = self.blocks.iter().map(BlockState::msgs).sum();
+        let bytes: u64 = self.blocks.iter().map(|block| block.bytes).sum();
+        let by_subject: u64 = self.subjects.iter().map(|subject| subject.total).sum();
+        ascending
+            && (msgs, bytes, by_subject) == (self.msgs, self.bytes, self.msgs)
+            && self.blocks.last().is_some_and(|last| last.last_seq <= self.last_seq)
+    }
+}
+
+/// The checksum that ends a snapshot's file.
+pub(super) fn trailer(file: &[u8]) -> [u8; TRAILER] {
+    file.last_chunk().copied().unwrap_or_default()
+}
+
 /// Writes a snapshot piece by piece, so that no copy of the subjects is needed.
 #[derive(Debug)]
 pub(super) struct Writer {

@@ -1,12 +1,41 @@
 //! Writing `index.db` from the state.
 
-use super::index_db::{BlockState, Index, Writer};
+use super::checkpoint::{self, CHECKPOINT, Seal};
+use super::index_db::{self, BlockState, Index, Writer};
 use super::meta::{self, Sync};
-use super::{FileStore, INDEX};
-use crate::api::StoreError;
+use super::{FileStore, INDEX, IndexDue};
+use crate::api::{Durability, StoreError};
 use crate::error::io_error;
 
+/// An index larger than this is written only after several times as much was written otherwise.
+const CHEAP_INDEX: u64 = 256 << 10;
+/// How many times.
+const INDEX_SHARE: u64 = 4;
+/// Without syncs of its own, the index makes the blocks it lists be synced after so many bytes.
+const MOST_UNSYNCED: u64 = 256 << 20;
+
 impl FileStore {
+    /// Writes the index where it is due after a flush: never more of it than a share of what else
+    /// is written, and often enough for a short recovery.
+    pub(super) fn index_if_due(&mut self, durability: Durability) -> Result<(), StoreError> {
+        match self.index_due {
+            IndexDue::No => return Ok(()),
+            IndexDue::IfCheap => {
+                let estimate = self.index_estimate() as u64;
+                if estimate > CHEAP_INDEX && self.since_index < INDEX_SHARE * estimate {
+                    self.index_due = IndexDue::No;
+                    return Ok(());
+                }
+                if durability == Durability::Written && self.since_index < MOST_UNSYNCED {
+                    return Ok(());
+                }
+            }
+            IndexDue::Must => {}
+        }
+        let due = std::mem::replace(&mut self.index_due, IndexDue::No);
+        self.write_index().inspect_err(|_| self.index_due = due)
+    }
+
     /// Bytes that `index.db` would have, about.
     pub(super) fn index_estimate(&self) -> usize {
         let deleted: usize =
@@ -59,19 +88,42 @@ impl FileStore {
             };
             writer.block(&state, &block.deleted);
         }
-        let file = writer.finish(last_block, checksum, &self.hasher());
+        let plain = writer.finish(last_block, checksum, &self.hasher());
+        let trailer = index_db::trailer(&plain);
         let file = self
-            .seal_index(&self.asset, file)
+            .seal_index(&self.asset, plain)
             .map_err(|error| io_error("encrypting the index", error))?;
-        match meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now) {
+        let written = self.write_checkpoint(trailer).and_then(|()| {
+            meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now)
+        });
+        match written {
+            Ok(()) => {
+                self.indexed_up_to = last_block;
+                self.since_index = 0;
+                self.remove_buried();
+                Ok(())
+            }
             // It is only a help for the next start.
             Err(StoreError::NoSpace) => self.drop_index(),
-            other => other,
+            Err(error) => Err(error),
         }
+    }
+
+    fn write_checkpoint(&mut self, index_trailer: [u8; 8]) -> Result<(), StoreError> {
+        let sealed = self.blocks.len().saturating_sub(1);
+        let mut seals = Vec::with_capacity(sealed);
+        for block in self.blocks.iter_mut().take(sealed) {
+            let sum = block.seal(&*self.disk, &self.msgs_dir)?;
+            seals.push(Seal { index: block.index, len: block.raw_len, sum });
+        }
+        let file = checkpoint::encode(index_trailer, &seals, &self.hasher());
+        meta::replace_file(&*self.disk, &self.msgs_dir.join(CHECKPOINT), &file, Sync::File)
     }
 
     /// Removes an index that would say something wrong.
     pub(super) fn drop_index(&mut self) -> Result<(), StoreError> {
+        self.indexed_up_to = 0;
+        self.remove_buried();
         match self.disk.unlink(&self.msgs_dir.join(INDEX)) {
             Ok(()) => {
                 self.index_ends_in_zeros = false;

@@ -84,11 +84,12 @@ impl FileStore {
         leaves_traces(&self.config)
     }
 
-    /// Compares with what an older index knew to be there.
+    /// Compares with what an older index knew to be there from block `from_block` on.
     pub(super) fn hear_witness(
         &mut self,
         prior: &Index,
         tombs: &SeqHashSet,
+        from_block: u64,
     ) -> Result<(), StoreError> {
         let traced = self.leaves_traces();
         let untraced_front =
@@ -96,7 +97,7 @@ impl FileStore {
         let floor = if untraced_front { self.first_seq } else { 0 };
         let mut lost = Vec::new();
         if traced {
-            for block in &prior.blocks {
+            for block in prior.blocks.iter().filter(|block| block.index >= from_block) {
                 let mut seq = block.first_seq.max(floor);
                 while seq <= block.last_seq {
                     let here = self.locate(seq).is_some();

@@ -27,6 +27,8 @@ const LEVEL_KEY: &str = "_nats.req.level";
 pub(super) enum Sync {
     /// File and directory.
     Now,
+    /// The file; its new name comes with the next sync of the directory.
+    File,
     /// Neither.
     Later,
 }
@@ -43,7 +45,7 @@ pub(super) fn replace_file(
     let temp = path.with_file_name(format!("{name}.tmp"));
     let file = disk.open(&temp, OpenMode::Truncate).map_err(error)?;
     let written = file.write_all_at(bytes, 0).and_then(|()| match sync {
-        Sync::Now => file.sync_data(),
+        Sync::Now | Sync::File => file.sync_data(),
         Sync::Later => Ok(()),
     });
     drop(file);

@@ -8,11 +8,13 @@
 mod adopt;
 mod append;
 mod block;
+mod checkpoint;
 mod compact;
 mod consumer_file;
 mod crypt;
 mod find;
 mod flush;
+mod graves;
 mod index_db;
 mod index_write;
 mod inspect;
@@ -26,6 +28,7 @@ mod rebuild;
 mod record;
 mod recovery;
 mod repair;
+mod resume;
 mod roll_back;
 mod seq_set;
 mod slots;
@@ -142,6 +145,14 @@ pub struct FileStore {
     /// Blocks found damaged, by index, to be repaired by the next flush.
     to_repair: Vec<repair::Damaged>,
     index_due: IndexDue,
+    /// Highest block that the index on disk lists; 0 without an index.
+    indexed_up_to: u64,
+    /// Bytes written, and of files buried, since that index.
+    since_index: u64,
+    /// Blocks whose files are kept for the index's sake, by index.
+    buried: Vec<u64>,
+    /// Dead blocks whose files must not be kept: a message in them was to be erased.
+    shred: Vec<u64>,
     /// The index on disk says that the last block is empty.
     index_ends_in_zeros: bool,
     /// Why no writes are taken.
@@ -332,6 +343,10 @@ impl FileStore {
             headless: Vec::new(),
             to_repair: Vec::new(),
             index_due: IndexDue::No,
+            indexed_up_to: 0,
+            since_index: 0,
+            buried: Vec::new(),
+            shred: Vec::new(),
             index_ends_in_zeros: false,
             untraced: Vec::new(),
             poisoned: None,

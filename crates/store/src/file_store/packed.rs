@@ -30,6 +30,12 @@ pub(super) fn is_headless(start: &[u8]) -> bool {
     start.starts_with(S2_STREAM)
 }
 
+/// Length of the content of a compressed file, from its first bytes, if they say it.
+pub(super) fn content_len(start: &[u8]) -> Option<u64> {
+    let rest = start.strip_prefix(MAGIC)?.get(1..)?;
+    Reader::new(rest).u()
+}
+
 /// Bytes that [`is_packed`] needs.
 pub(super) const START: usize = 10;
 

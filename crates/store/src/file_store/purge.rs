@@ -171,6 +171,9 @@ impl FileStore {
         self.to_repair.clear();
         self.to_pack.clear();
         self.to_trim.clear();
+        self.buried.clear();
+        self.shred.clear();
+        self.indexed_up_to = 0;
         self.dir_dirty = false;
         Ok(count)
     }

@@ -13,6 +13,7 @@ use super::losses::gone_in;
 use super::packed;
 use super::record::{self, Damage, Kind, Record};
 use super::recovery::refused;
+use super::resume::Resumed;
 use crate::api::StoreError;
 use crate::error::io_error;
 use crate::ttl;
@@ -21,8 +22,8 @@ pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 
 /// What a rebuild gathers while it goes from the last block to the first.
 #[derive(Default)]
-struct Rebuild {
-    prior: Option<Index>,
+struct Rebuild<'i> {
+    prior: Option<&'i Index>,
     /// Sequences that some tombstone speaks of.
     tombs: SeqHashSet,
     /// The highest of them, with its time.
@@ -39,14 +40,51 @@ impl FileStore {
     pub(super) fn rebuild(
         &mut self,
         numbers: &[u64],
-        prior: Option<Index>,
+        prior: Option<&Index>,
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
         let mut rebuild = Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() };
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }
-        let Rebuild { prior, tombs, highest_tomb, mut blocks, damaged, .. } = rebuild;
+        self.complete(Vec::new(), rebuild, 0)
+    }
+
+    /// Builds the state of the blocks `tail` behind `sealed` ones that are as the index has them.
+    pub(super) fn rebuild_tail(
+        &mut self,
+        mut sealed: Vec<Block>,
+        tail: &[u64],
+        index: &Index,
+    ) -> Result<Resumed, StoreError> {
+        let mut rebuild = Rebuild { prior: Some(index), ceiling: u64::MAX, ..Rebuild::default() };
+        for &number in tail.iter().rev() {
+            self.rebuild_block(number, &mut rebuild)?;
+        }
+        if sealed.last().is_some_and(|last| rebuild.ceiling <= last.last_seq)
+            || !self.apply_tombs(&mut sealed, rebuild.tombs.iter().copied())?
+        {
+            return Ok(Resumed::No);
+        }
+        // Where the block that was the last one then is gone, there is no more to miss of it.
+        let from = match tail.first() {
+            Some(&first) if first == index.last_block => first,
+            _ => u64::MAX,
+        };
+        self.complete(sealed, rebuild, from)?;
+        Ok(Resumed::Yes)
+    }
+
+    /// Puts the state together; what the prior index has from block `from` on must be there.
+    fn complete(
+        &mut self,
+        sealed: Vec<Block>,
+        rebuild: Rebuild<'_>,
+        from: u64,
+    ) -> Result<(), StoreError> {
+        let Rebuild { prior, tombs, highest_tomb, blocks: tail, damaged, .. } = rebuild;
+        let mut blocks = VecDeque::from(sealed);
+        blocks.extend(tail);
         let mut last = (0, Timestamp::ZERO.unix_ns());
         for block in &mut blocks {
             if block.last_seq == 0 {
@@ -64,7 +102,7 @@ impl FileStore {
         }
         (self.last_seq, self.last_ns) = last;
         self.blocks = blocks;
-        self.doubt_syncs(prior.as_ref());
+        self.doubt_syncs(prior);
         if self.blocks.is_empty() {
             self.roll();
             self.index_due = super::IndexDue::No;
@@ -72,12 +110,11 @@ impl FileStore {
         let first = self.blocks.iter().find(|block| block.msgs > 0);
         (self.first_seq, self.first_ns) =
             first.map_or((last.0 + 1, 0), |block| (block.first_seq, block.first_ns));
-        let is_gone = |seq: u64| {
-            tombs.contains(&seq) || prior.as_ref().is_some_and(|prior| gone_in(prior, seq))
-        };
+        let is_gone =
+            |seq: u64| tombs.contains(&seq) || prior.is_some_and(|prior| gone_in(prior, seq));
         self.repair_found(damaged, &is_gone)?;
-        if let Some(prior) = &prior {
-            self.hear_witness(prior, &tombs)?;
+        if let Some(prior) = prior {
+            self.hear_witness(prior, &tombs, from)?;
         }
         Ok(())
     }
@@ -95,7 +132,7 @@ impl FileStore {
         self.dir_dirty = true;
     }
 
-    fn rebuild_block(&mut self, number: u64, rebuild: &mut Rebuild) -> Result<(), StoreError> {
+    fn rebuild_block(&mut self, number: u64, rebuild: &mut Rebuild<'_>) -> Result<(), StoreError> {
         let file = self
             .disk
             .read(&file_path(&self.msgs_dir, number))
@@ -144,7 +181,7 @@ impl FileStore {
             block.high = block.high.max(seq);
             let gone = record.kind == Kind::Erased
                 || rebuild.tombs.contains(&seq)
-                || rebuild.prior.as_ref().is_some_and(|prior| gone_in(prior, seq));
+                || rebuild.prior.is_some_and(|prior| gone_in(prior, seq));
             if gone {
                 block.remains.insert(seq);
                 if record.kind == Kind::Message && !rebuild.tombs.contains(&seq) {
@@ -205,7 +242,7 @@ impl FileStore {
         number: u64,
         bytes: &[u8],
         damage: &mut Vec<Damage>,
-        rebuild: &Rebuild,
+        rebuild: &Rebuild<'_>,
     ) -> Result<usize, StoreError> {
         let is_last = rebuild.blocks.iter().all(|later| later.raw_len == 0);
         let torn = damage.last().copied().filter(|last| {

@@ -7,8 +7,11 @@
 use env::EntryKind;
 
 use super::adopt::CHECKSUM;
+use super::checkpoint::{self, CHECKPOINT};
+use super::graves::BURIED;
 use super::index_db;
 use super::purge::{NEW_MSGS, OLD_MSGS};
+use super::resume::Resumed;
 use super::{FileStore, INDEX, MSGS};
 use crate::api::{Durability, StoreError};
 use crate::error::io_error;
@@ -22,24 +25,45 @@ impl FileStore {
     pub(super) fn recover(&mut self) -> Result<(), StoreError> {
         self.finish_purge()?;
         self.read_lost();
-        let numbers = self.list_blocks()?;
+        let (numbers, buried) = self.list_blocks()?;
         self.check_block_keys(&numbers)?;
         let hasher = self.hasher();
-        let index = match self.disk.read(&self.msgs_dir.join(INDEX)) {
-            Ok(bytes) => self.open_index(bytes).and_then(|bytes| index_db::decode(&bytes, &hasher)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_error("reading the index", error)),
+        let read = |name| match self.disk.read(&self.msgs_dir.join(name)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            other => other.map_err(|error| io_error("reading the index", error)),
         };
+        let file = self.open_index(read(INDEX)?).unwrap_or_default();
+        let index = index_db::decode(&file, &hasher);
+        let seals = checkpoint::decode(&read(CHECKPOINT)?, &file, &hasher);
+        drop(file);
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
-        let exact = match &index {
-            Some(index) if !self.distrust_index => self.is_exact(index, &numbers)?,
-            _ => false,
+        // Lifetimes are read from the messages: those that never expire are in no file.
+        let usable = index.as_ref().filter(|_| !self.config.allow_msg_ttl && !self.distrust_index);
+        let exact = match usable {
+            Some(index) => self.is_exact(index, &numbers)?,
+            None => false,
         };
-        match index {
-            // Lifetimes are read from the messages: those that never expire are in no file.
-            Some(index) if exact && !self.config.allow_msg_ttl => self.adopt(&index)?,
-            prior => self.rebuild(&numbers, prior)?,
+        let mut resumed = Resumed::No;
+        match (usable, &seals) {
+            (Some(index), seals) if exact => {
+                self.adopt(index, seals.as_deref().unwrap_or_default())?;
+            }
+            (Some(index), Some(seals)) => {
+                resumed = self.resume(index, seals, &numbers)?;
+                if resumed == Resumed::No {
+                    self.start_over();
+                    self.rebuild(&numbers, Some(index))?;
+                }
+            }
+            _ => self.rebuild(&numbers, index.as_ref())?,
+        }
+        self.buried = buried;
+        if exact || resumed == Resumed::Yes {
+            self.indexed_up_to = index.as_ref().map_or(0, |index| index.last_block);
+        }
+        if resumed == Resumed::No {
+            self.remove_buried();
         }
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
@@ -110,11 +134,11 @@ impl FileStore {
         disk.remove_dir_all(&old).map_err(error)
     }
 
-    /// The numbers of the blocks, ascending.
-    fn list_blocks(&self) -> Result<Vec<u64>, StoreError> {
+    /// The numbers of the blocks, ascending, and of those that were buried.
+    fn list_blocks(&self) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
         let error = |error| io_error("listing the blocks", error);
         self.disk.create_dir_all(&self.msgs_dir).map_err(error)?;
-        let mut numbers = Vec::new();
+        let (mut numbers, mut buried) = (Vec::new(), Vec::new());
         for entry in self.disk.list(&self.msgs_dir).map_err(error)? {
             let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::File) else {
                 continue;
@@ -122,12 +146,14 @@ impl FileStore {
             if name.ends_with(".key") && self.vault.is_none() {
                 return Err(refused("encrypted store encountered with no main key"));
             }
-            let number = name.strip_suffix(".blk").and_then(|number| number.parse::<u32>().ok());
-            if let Some(number) = number {
-                numbers.push(u64::from(number));
-            }
+            let number = |suffix| {
+                let number = name.strip_suffix(suffix)?.parse::<u32>().ok()?;
+                Some(u64::from(number))
+            };
+            numbers.extend(number(".blk"));
+            buried.extend(number(BURIED));
         }
         numbers.sort_unstable();
-        Ok(numbers)
+        Ok((numbers, buried))
     }
 }

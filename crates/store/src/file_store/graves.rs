@@ -1,0 +1,68 @@
+//! Files of emptied blocks that the index on disk still lists: kept under another name until the
+//! next index, so that recovery can tell what they took out of the subjects' counts.
+
+use std::path::PathBuf;
+
+use super::block::{self, Block};
+use super::{FileStore, IndexDue};
+
+/// How such a file's name ends; neither server takes it for a block.
+pub(super) const BURIED: &str = ".dead";
+
+impl FileStore {
+    pub(super) fn buried_path(&self, index: u64) -> PathBuf {
+        self.msgs_dir.join(format!("{index}{BURIED}"))
+    }
+
+    /// Takes the file of a dead block away; the block is answered if that failed.
+    pub(super) fn bury_file(&mut self, dead: Block) -> Option<Block> {
+        let path = block::file_path(&self.msgs_dir, dead.index);
+        let shred = self.shred.iter().position(|&index| index == dead.index);
+        // An encrypted block can be read under its own name only.
+        let keeps = dead.index <= self.indexed_up_to && shred.is_none() && self.vault.is_none();
+        let gone = match keeps {
+            true => self.disk.rename(&path, &self.buried_path(dead.index)),
+            false => self.disk.unlink(&path),
+        };
+        match gone {
+            Ok(()) => {
+                self.dir_dirty = true;
+                if keeps {
+                    self.buried.push(dead.index);
+                    self.since_index += dead.raw_len;
+                    if self.since_index >= self.block_size {
+                        self.index_due = self.index_due.max(IndexDue::IfCheap);
+                    }
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            // Tried again with the next flush; its messages are gone by other means.
+            Err(_) => return Some(dead),
+        }
+        if let Some(at) = shred {
+            self.shred.swap_remove(at);
+        }
+        self.reuse_memory(dead);
+        None
+    }
+
+    /// Removes the buried files: the index no longer needs them, or their space is needed.
+    pub(super) fn remove_buried(&mut self) {
+        for index in std::mem::take(&mut self.buried) {
+            match self.disk.unlink(&self.buried_path(index)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                // They only take space: tried again after the next index.
+                Err(_) => self.buried.push(index),
+            }
+        }
+    }
+
+    fn reuse_memory(&mut self, mut dead: Block) {
+        let buf = dead.evict();
+        if buf.capacity() > self.spare.capacity() && buf.capacity() <= self.block_size as usize * 2
+        {
+            self.spare = buf;
+        }
+    }
+}
