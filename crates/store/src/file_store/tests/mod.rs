@@ -4,4 +4,5 @@ mod consumer_file;
 mod index_db;
 mod packed;
 mod record;
+mod resume;
 mod seq_set;
