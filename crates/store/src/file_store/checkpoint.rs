@@ -40,12 +40,18 @@ pub(super) fn encode(index_trailer: [u8; SUM], seals: &[Seal], hasher: &Hasher) 
     out
 }
 
+/// Whether the file is as it was written.
+pub(super) fn is_intact(file: &[u8], hasher: &Hasher) -> bool {
+    let body = file.split_at_checked(file.len().saturating_sub(SUM));
+    body.is_some_and(|(body, sum)| !body.is_empty() && hasher.sum(&[body]) == sum)
+}
+
 /// The seals, ascending, if the file is sound and belongs to the index with this file content.
 pub(super) fn decode(file: &[u8], index_file: &[u8], hasher: &Hasher) -> Option<Vec<Seal>> {
-    let (body, sum) = file.split_at_checked(file.len().checked_sub(SUM)?)?;
-    if hasher.sum(&[body]) != sum || !body.starts_with(&[MAGIC, VERSION]) {
+    if !is_intact(file, hasher) || !file.starts_with(&[MAGIC, VERSION]) {
         return None;
     }
+    let body = file.get(..file.len() - SUM)?;
     let mut read = Reader::new(body);
     read.skip(2)?;
     if read.bytes(SUM)? != index_db::trailer(index_file) {

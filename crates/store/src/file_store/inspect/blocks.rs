@@ -5,6 +5,7 @@ use std::io;
 use hashbrown::HashSet;
 
 use super::super::block::file_path;
+use super::super::checkpoint::{self, CHECKPOINT};
 use super::super::index_db::{self, Index};
 use super::super::losses::{gone_in, leaves_traces};
 use super::super::record::{self, Damage, Hasher, Kind};
@@ -62,6 +63,12 @@ impl Inspection<'_> {
                 Some(_) => IndexState::Stale,
                 None => IndexState::Damaged,
             };
+        }
+        if let Some(bytes) = self.read(&msgs.join(CHECKPOINT))?
+            && !checkpoint::is_intact(&bytes, &hasher)
+        {
+            let part = format!("{MSGS}/{CHECKPOINT}");
+            self.damage(part, "it is not what was written; a start without it takes longer");
         }
         for &number in numbers.iter().rev() {
             let path = file_path(&msgs, number);
