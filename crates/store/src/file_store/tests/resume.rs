@@ -1,3 +1,5 @@
+//! Recovery by the last checkpoint and what came after it.
+
 use std::path::Path;
 use std::sync::Arc;
 
