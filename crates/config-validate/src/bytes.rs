@@ -6,6 +6,7 @@
 /// Wire source: `friendlyBytes` in `server/jetstream.go`, which crashes beyond its largest unit
 /// where this stays with it.
 pub fn friendly_bytes(bytes: f64) -> String {
+    mark::hit!(F1446);
     const UNITS: [&str; 6] = ["K", "M", "G", "T", "P", "E"];
     if bytes.is_nan() || bytes < 1024.0 {
         return format!("{} B", shortest(bytes));

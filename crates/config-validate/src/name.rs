@@ -5,6 +5,7 @@
 ///
 /// Wire source: `isValidName` in `server/jetstream.go`.
 pub fn is_valid_name(name: &str) -> bool {
+    mark::hit!(F1447);
     const FORBIDDEN: [char; 8] = [' ', '\t', '\r', '\n', '\u{c}', '.', '*', '>'];
     !name.is_empty() && !name.contains(FORBIDDEN)
 }

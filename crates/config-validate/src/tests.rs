@@ -11,6 +11,7 @@ use crate::repair::clear_mirror_duplicate_window;
 
 #[test]
 fn bytes_for_people() {
+    mark::check!(F1446);
     for (bytes, text) in [
         (0.0, "0 B"),
         (1023.0, "1023 B"),
@@ -41,6 +42,7 @@ fn bytes_for_people() {
 
 #[test]
 fn names_of_streams_consumers_and_domains() {
+    mark::check!(F1447);
     for name in ["", "a.b", "a*b", "a>b", "a b", "\t", "a\r", "a\n", "a\u{c}"] {
         assert!(!is_valid_name(name), "{name:?}");
     }
