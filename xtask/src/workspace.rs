@@ -34,8 +34,19 @@ pub(crate) struct Target {
     pub(crate) name: String,
     /// Its root file, relative to the workspace root.
     pub(crate) root: String,
-    /// Whether it is only compiled for tests.
-    pub(crate) is_test: bool,
+    /// What it is.
+    pub(crate) kind: TargetKind,
+}
+
+/// What a target is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum TargetKind {
+    /// A library.
+    Library,
+    /// A program.
+    Binary,
+    /// Compiled for tests only.
+    Test,
 }
 
 /// One line of a `[dependencies]` table.
@@ -140,22 +151,23 @@ impl RawPackage {
                 kind: raw.kind.unwrap_or(DependencyKind::Normal),
             })
             .collect();
-        let targets = self
-            .targets
-            .into_iter()
-            .filter(|raw| raw.kind.iter().any(|it| matches!(it.as_str(), "lib" | "bin" | "test")))
-            .map(|raw| Target {
-                name: raw.name.replace('-', "_"),
-                root: raw
-                    .src_path
-                    .strip_prefix(root)
-                    .unwrap_or(&raw.src_path)
-                    .to_string_lossy()
-                    .into(),
-                is_test: raw.kind.iter().any(|it| it == "test"),
-            })
-            .collect();
+        let targets = self.targets.into_iter().filter_map(|raw| raw.relative_to(root)).collect();
         Package { name: self.name, folder, dependencies, targets }
+    }
+}
+
+impl RawTarget {
+    /// Nothing for examples, benches and build scripts.
+    fn relative_to(self, root: &Path) -> Option<Target> {
+        let kind = self.kind.iter().find_map(|kind| match kind.as_str() {
+            "lib" => Some(TargetKind::Library),
+            "bin" => Some(TargetKind::Binary),
+            "test" => Some(TargetKind::Test),
+            _ => None,
+        })?;
+        let file = self.src_path.strip_prefix(root).unwrap_or(&self.src_path);
+        let root = file.to_string_lossy().into_owned();
+        Some(Target { name: self.name.replace('-', "_"), root, kind })
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::finding::Finding;
 use crate::rules::{self, STUB_RULES, Settings, Sites, Source, TestModules};
-use crate::workspace::{Package, Target};
+use crate::workspace::{Package, TargetKind};
 
 /// Reads a file of the checkout by its path; nothing when it is not there.
 pub(crate) type Reader<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -66,8 +66,9 @@ impl Code {
         let mut code = Self::default();
         for package in packages {
             for target in &package.targets {
-                let mut walk = Walk { code: &mut code, package: &package.name, target, read };
-                let modules = Module { path: target.name.clone(), in_test: target.is_test };
+                let mut walk = Walk { code: &mut code, package: &package.name, read };
+                let modules =
+                    Module { path: target.name.clone(), in_test: target.kind == TargetKind::Test };
                 walk.file(&target.root, Folder::Own, modules);
             }
         }
@@ -133,7 +134,6 @@ struct Module {
 struct Walk<'a> {
     code: &'a mut Code,
     package: &'a str,
-    target: &'a Target,
     read: Reader<'a>,
 }
 
@@ -177,14 +177,14 @@ impl Walk<'_> {
         for item in items {
             match item {
                 syn::Item::Mod(it) => self.module(file, it, folder, module),
-                syn::Item::Fn(it) => self.function(file, &it.sig, &it.block, &module.path, module),
+                syn::Item::Fn(it) => self.function(file, &it.sig, &it.block, &module.path),
                 syn::Item::Impl(it) => {
                     let syn::Type::Path(ty) = it.self_ty.as_ref() else { continue };
                     let name = ty.path.segments.last().map(|part| part.ident.to_string());
                     let owner = format!("{}::{}", module.path, name.unwrap_or_default());
                     for item in &it.items {
                         if let syn::ImplItem::Fn(it) = item {
-                            self.function(file, &it.sig, &it.block, &owner, module);
+                            self.function(file, &it.sig, &it.block, &owner);
                         }
                     }
                 }
@@ -194,7 +194,7 @@ impl Walk<'_> {
                         if let syn::TraitItem::Fn(it) = item
                             && let Some(block) = &it.default
                         {
-                            self.function(file, &it.sig, block, &owner, module);
+                            self.function(file, &it.sig, block, &owner);
                         }
                     }
                 }
@@ -251,7 +251,6 @@ impl Walk<'_> {
         sig: &syn::Signature,
         block: &syn::Block,
         owner: &str,
-        module: &Module,
     ) {
         let line = sig.fn_token.span.start().line;
         let name = sig.ident.to_string();
@@ -260,7 +259,6 @@ impl Walk<'_> {
         file.placed.insert(line);
         let is_test = fact.is_some_and(|it| it.is_test);
         let sites = fact.filter(|_| is_test).map(|it| rules::test_sites(file.source, it));
-        let _ = module;
         self.code.functions.push(Function {
             package: self.package.to_owned(),
             path: format!("{owner}::{name}"),
@@ -314,7 +312,7 @@ impl Walk<'_> {
                 file: source.path.clone(),
                 line: call.line,
                 function: around(call.line),
-                in_test: self.target.is_test || module.in_test || source.in_test(call.line),
+                in_test: module.in_test || source.in_test(call.line),
             }));
         }
         for (line, path) in &source.facts.paths {

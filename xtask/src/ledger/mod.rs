@@ -27,7 +27,7 @@ pub(crate) use code::Code;
 pub(crate) use entry::{Entry, Status};
 pub(crate) use evidence::{findings as evidence_findings, needed};
 pub(crate) use promote::main as promote;
-pub(crate) use runner::{Binaries, Ran};
+pub(crate) use runner::{Binaries, Ran, Selection};
 pub(crate) use samples::self_test;
 pub(crate) use status::main as status;
 

@@ -9,7 +9,7 @@ use super::book::{Book, FOLDER, Promotion};
 use super::check::{Checked, MOST_AT_ONCE};
 use super::code::Code;
 use super::entry::{Entry, Kind, Status};
-use super::runner::{Binaries, Ran};
+use super::runner::{Binaries, Ran, Selection};
 use super::{code_of, committed_files, evidence, readable_book};
 use crate::progress::Progress;
 use crate::workspace::Workspace;
@@ -249,7 +249,7 @@ fn promote(
     let mut missing = missing(&draft, &code, ids);
     let sound = |id: &str| missing.get(id).is_some_and(Vec::is_empty);
     let tests = evidence::needed(&draft, &|entry| ids.contains(&entry.id) && sound(&entry.id));
-    let ran = run_tests(workspace, &code, &tests)?;
+    let ran = run_tests(workspace, &tests)?;
     for id in ids {
         let complaints = missing.entry(id.clone()).or_default();
         if complaints.is_empty()
@@ -286,17 +286,14 @@ fn promote(
 
 fn run_tests(
     workspace: &Workspace,
-    code: &Code,
     tests: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, Ran>, String> {
     if tests.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let packages: BTreeSet<String> =
-        tests.iter().flat_map(|path| code.tests(path)).map(|test| test.package.clone()).collect();
     let progress = Progress::start("1/2", "build the tests");
     let note = |text: &str| progress.note(text);
-    let binaries = Binaries::build(workspace, Some(&packages), &note)?;
+    let binaries = Binaries::build(workspace, &Selection::of(workspace, tests), &note)?;
     progress.finish("[1/2] built");
     let progress = Progress::start("2/2", &format!("run {} tests, one by one", tests.len()));
     let ran = binaries.run(tests, &|text| progress.note(text))?;

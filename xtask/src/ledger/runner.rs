@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::process::{Ended, run_lines};
 use crate::verify::{Tail, TestLog};
-use crate::workspace::{Workspace, cargo};
+use crate::workspace::{Target, TargetKind, Workspace, cargo};
 
 /// Variable that names the file for the marks; that of the crate `mark`.
 const MARKS: &str = "JETCORE_MARKS";
@@ -30,6 +30,56 @@ pub(crate) enum Ran {
     Failed(String),
     /// Its binary knows no such test, or there is no binary.
     Absent,
+}
+
+/// Which test binaries are built.
+pub(crate) enum Selection {
+    /// All.
+    Workspace,
+    /// Those of one package.
+    Package(String),
+    /// Those of single targets, with their packages.
+    Targets(Vec<(String, Target)>),
+}
+
+impl Selection {
+    /// The targets that hold `tests`.
+    pub(crate) fn of(workspace: &Workspace, tests: &BTreeSet<String>) -> Self {
+        let names: BTreeSet<&str> =
+            tests.iter().filter_map(|test| test.split("::").next()).collect();
+        let packages = workspace.packages.iter();
+        let targets = packages.flat_map(|package| {
+            package.targets.iter().map(|target| (package.name.clone(), target.clone()))
+        });
+        Self::Targets(targets.filter(|(_, it)| names.contains(it.name.as_str())).collect())
+    }
+
+    fn holds(&self, package: &str) -> bool {
+        match self {
+            Self::Workspace => true,
+            Self::Package(name) => name == package,
+            Self::Targets(targets) => targets.iter().any(|(name, _)| name == package),
+        }
+    }
+
+    fn args(&self) -> Vec<String> {
+        match self {
+            Self::Workspace => vec!["--workspace".to_owned()],
+            Self::Package(name) => vec!["--package".to_owned(), name.clone()],
+            Self::Targets(targets) => {
+                let mut args = BTreeSet::new();
+                for (package, target) in targets {
+                    args.insert(format!("--package={package}"));
+                    args.insert(match target.kind {
+                        TargetKind::Library => "--lib".to_owned(),
+                        TargetKind::Binary => "--bins".to_owned(),
+                        TargetKind::Test => format!("--test={}", target.name),
+                    });
+                }
+                args.into_iter().collect()
+            }
+        }
+    }
 }
 
 /// Test binaries by target, as paths in the ledger begin.
@@ -62,27 +112,18 @@ struct Profile {
 }
 
 impl Binaries {
-    /// Builds the tests of `packages`, or of all; `note` hears what is being built.
+    /// Builds test binaries; `note` hears what is being built.
     pub(crate) fn build(
         workspace: &Workspace,
-        packages: Option<&BTreeSet<String>>,
+        what: &Selection,
         note: &dyn Fn(&str),
     ) -> Result<Self, String> {
         let mut command = Command::new(cargo());
         command.current_dir(&workspace.root).env("CARGO_TERM_COLOR", "never");
         command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
-        match packages {
-            None => {
-                command.arg("--workspace");
-            }
-            Some(names) => {
-                for name in names {
-                    command.args(["--package", name]);
-                }
-            }
-        }
+        command.args(what.args());
         // The whole-server tests run the binary that lies beside them.
-        if packages.is_some_and(|names| names.contains("tests")) {
+        if what.holds("tests") {
             let mut server = Command::new(cargo());
             server.current_dir(&workspace.root).args(["build", "--package", "jetcore"]);
             let built = run_lines(server, SILENCE, |line| note(line));

@@ -13,7 +13,7 @@ use super::code::Code;
 use super::evidence;
 use super::runner::Ran;
 use crate::finding::Finding;
-use crate::workspace::{Package, Target};
+use crate::workspace::{Package, Target, TargetKind};
 
 /// The sound ledger.
 const GOOD: (&str, &str) =
@@ -150,7 +150,8 @@ impl Sample {
                 targets: Vec::new(),
             });
             let is_test = root.starts_with("tests/");
-            entry.targets.push(Target { name: name.clone(), root: root.clone(), is_test });
+            let kind = if is_test { TargetKind::Test } else { TargetKind::Library };
+            entry.targets.push(Target { name: name.clone(), root: root.clone(), kind });
         }
         packages.into_values().collect()
     }

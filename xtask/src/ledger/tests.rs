@@ -8,7 +8,7 @@ use super::name::rust_name;
 use super::promote::{Action, Options, missing, plan, refresh, refusal};
 use super::runner::{Binaries, Ran};
 use super::{Status, evidence, page, samples, status};
-use crate::workspace::{Package, Target};
+use crate::workspace::{Package, Target, TargetKind};
 
 #[test]
 fn every_rule_catches_its_bad_ledger_and_nothing_in_the_good_one() {
@@ -93,7 +93,8 @@ mod inside {
 
 fn code_of(engine: &str) -> Code {
     let root = "crates/engine/src/lib.rs";
-    let target = Target { name: "engine".to_owned(), root: root.to_owned(), is_test: false };
+    let kind = TargetKind::Library;
+    let target = Target { name: "engine".to_owned(), root: root.to_owned(), kind };
     let package = Package {
         name: "engine".to_owned(),
         folder: "crates/engine".to_owned(),

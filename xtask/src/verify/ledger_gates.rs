@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Outcome, Scope};
-use crate::ledger::{self, Book, Checked, Code, Entry, Ran, Status};
+use crate::ledger::{self, Book, Checked, Code, Entry, Ran, Selection, Status};
 use crate::progress::Progress;
 
 /// The ledger against the sources.
@@ -33,10 +33,12 @@ pub(crate) fn evidence(scope: &Scope, progress: &Progress) -> Result<Outcome, St
     let ran = if own.is_empty() {
         Default::default()
     } else {
-        let packages = scope.only_crate.iter().cloned().collect();
-        let packages = scope.only_crate.is_some().then_some(&packages);
+        let what = match &scope.only_crate {
+            Some(name) => Selection::Package(name.clone()),
+            None => Selection::Workspace,
+        };
         let note = |text: &str| progress.note(text);
-        ledger::Binaries::build(&scope.workspace, packages, &note)?.run(&own, &note)?
+        ledger::Binaries::build(&scope.workspace, &what, &note)?.run(&own, &note)?
     };
     let mut findings = ledger::evidence_findings(&book, &ran, &wanted);
     // What lies outside of the crate that was asked for is not judged, and the note says so.
