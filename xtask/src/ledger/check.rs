@@ -119,7 +119,7 @@ impl<'a> Checked<'a> {
         }
         if entry.evidence.is_empty() {
             let advice = format!(
-                "no test claims it: let the tests that prove it begin with `mark::check!({})`",
+                "it has no evidence: let the tests that prove it begin with `mark::check!({})`",
                 entry.id
             );
             wrong.push((EVIDENCE, advice));

@@ -144,7 +144,7 @@ fn a_promotion_says_what_is_missing() {
     );
     assert_eq!(
         missing["F3"],
-        ["no test claims it: let the tests that prove it begin with `mark::check!(F3)`"]
+        ["it has no evidence: let the tests that prove it begin with `mark::check!(F3)`"]
     );
 }
 
