@@ -30,8 +30,12 @@ pub(super) fn copy_dir(from: &Path, to: &Path) {
 }
 
 pub(super) fn open_all(account: &Path) -> Vec<OpenedStream> {
+    open_all_with(account, FileStoreOptions::default())
+}
+
+pub(super) fn open_all_with(account: &Path, options: FileStoreOptions) -> Vec<OpenedStream> {
     let disk: Arc<dyn env::Disk> = Arc::new(OsDisk);
-    open_account(&disk, account, FileStoreOptions::default()).unwrap()
+    open_account(&disk, account, options).unwrap()
 }
 
 /// What the reference answered for a stream, compared with the store.
@@ -139,4 +143,78 @@ fn a_cleanly_stopped_directory_opens_whole() {
 #[test]
 fn a_killed_servers_directory_opens_whole() {
     check_directory("killed");
+}
+
+/// The encrypted directory `v2.14-<cipher>/<name>`, opened with several keys in turn.
+fn check_encrypted(directory: &str, name: &str, keys: &[Encryption]) {
+    let root = fixture("..").join(directory);
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(root.join("expected.json")).unwrap()).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let account = temp.path().join("jetstream/$G");
+    copy_dir(&root.join(name).join("$G"), &account);
+    for (round, &encryption) in keys.iter().enumerate() {
+        let options =
+            FileStoreOptions { encryption: Some(encryption), ..FileStoreOptions::default() };
+        let opened = open_all_with(&account, options);
+        assert_eq!(opened.len(), 2);
+        for stream in opened {
+            let want = &expected["streams"][&stream.name];
+            let Opening::Ready { created, config, mut store } = stream.opening else {
+                panic!("{} is offline", stream.name)
+            };
+            assert_eq!(created.to_string(), want["created"].as_str().unwrap());
+            assert_eq!(store.lost(), None);
+            if stream.name == "ORDERS" {
+                assert_eq!(config.description, "sealed");
+                let mut want = want.clone();
+                if name == "clean" {
+                    want["state"]["last_ts"] = expected["clean_last_ts"]["ORDERS"].clone();
+                }
+                if round == 0 {
+                    check_stream(&want, &mut *store);
+                }
+                check_consumers(&want["consumers"], &mut *store);
+            } else {
+                for seq in 1..=50 {
+                    let got = store.get(seq).unwrap().unwrap();
+                    assert_eq!(got.subject, format!("packed.{}", seq % 3).as_bytes());
+                    assert_eq!(got.payload, format!("{seq:04} ").repeat(300).as_bytes());
+                }
+            }
+            let state: StreamState = serde_json::from_value(want["state"].clone()).unwrap();
+            let totals = store.totals();
+            let added = round as u64;
+            assert_eq!(
+                (totals.msgs, totals.last_seq),
+                (state.msgs + added, state.last_seq + added)
+            );
+            assert_eq!(put(&mut *store, "new", "one", 1), totals.last_seq + 1);
+            if round % 2 == 0 {
+                store.stop().unwrap();
+            } else {
+                store.flush(Durability::Synced).unwrap();
+            }
+        }
+    }
+}
+
+#[test]
+fn encrypted_directories_open_whole_and_change_their_keys() {
+    use super::encryption::keyed;
+    use StoreCipher::{Aes, ChaCha};
+    const KEY: &str = "fixture key";
+    for (directory, own, other) in [("v2.14-chacha", ChaCha, Aes), ("v2.14-aes", Aes, ChaCha)] {
+        for name in ["clean", "killed"] {
+            let turns = [
+                keyed(own, KEY, ""),
+                keyed(own, KEY, ""),
+                keyed(other, KEY, ""),
+                keyed(own, "second key", KEY),
+                keyed(other, "third key", "second key"),
+                keyed(other, "third key", ""),
+            ];
+            check_encrypted(directory, name, &turns);
+        }
+    }
 }

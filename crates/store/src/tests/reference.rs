@@ -21,10 +21,20 @@ struct Server {
 }
 
 impl Server {
-    #[allow(clippy::zombie_processes, reason = "waited for when dropped; a panic ends the test")]
     fn start(binary: &str, dir: &Path) -> Server {
+        Server::start_with(binary, dir, None)
+    }
+
+    #[allow(clippy::zombie_processes, reason = "waited for when dropped; a panic ends the test")]
+    fn start_with(binary: &str, dir: &Path, encryption: Option<&str>) -> Server {
         let log = dir.join("server.log");
+        let config = dir.join("server.conf");
+        // Flags win over the file, which only names the key.
+        let text = encryption.map_or(String::new(), |keys| format!("jetstream {{ {keys} }}"));
+        std::fs::write(&config, text).unwrap();
         let child = Command::new(binary)
+            .arg("-c")
+            .arg(&config)
             .args(["-a", "127.0.0.1", "-p", "-1", "-js", "-sd"])
             .arg(dir)
             .arg("--ports_file_dir")
@@ -176,6 +186,18 @@ fn compare(server: &Server, store: &mut dyn StreamStore) {
 
 /// Writes with this store, opens with the reference, writes there, opens here again.
 fn swap(binary: &str, config: &StreamConfig, options: FileStoreOptions, index: bool) {
+    swap_with(binary, config, (options, None), (options, None), index);
+}
+
+/// As [`swap`], each server with its own keys: options here, and the block of the reference's
+/// configuration. At the end the reference opens the directory once more, by the second ones.
+fn swap_with(
+    binary: &str,
+    config: &StreamConfig,
+    (options, keys): (FileStoreOptions, Option<&str>),
+    (options_after, keys_after): (FileStoreOptions, Option<&str>),
+    index: bool,
+) {
     let temp = tempfile::tempdir().unwrap();
     let account = temp.path().join("jetstream/$G");
     let disk: Arc<dyn env::Disk> = Arc::new(OsDisk);
@@ -184,8 +206,16 @@ fn swap(binary: &str, config: &StreamConfig, options: FileStoreOptions, index: b
     if index {
         store.stop().unwrap();
     }
-    let server = Server::start(binary, temp.path());
-    compare(&server, &mut store);
+    drop(store);
+    // The reference may encrypt what is there: it is compared with what it was.
+    let copy = temp.path().join("copy/jetstream/$G");
+    super::fixtures::copy_dir(&account, &copy);
+    let mut store = match super::fixtures::open_all_with(&copy, options).remove(0).opening {
+        Opening::Ready { store, .. } => store,
+        Opening::Offline { reason, .. } => panic!("offline: {reason}"),
+    };
+    let server = Server::start_with(binary, temp.path(), keys);
+    compare(&server, &mut *store);
     let consumer = server.request("$JS.API.CONSUMER.INFO.S.c", "");
     assert_eq!(consumer["delivered"]["consumer_seq"], 20, "{consumer}");
     assert_eq!(consumer["ack_floor"]["stream_seq"], 201, "{consumer}");
@@ -196,14 +226,68 @@ fn swap(binary: &str, config: &StreamConfig, options: FileStoreOptions, index: b
     let gone = server.request("$JS.API.STREAM.MSG.DELETE.S", "{\"seq\":250}");
     assert_eq!(gone["success"], true, "{gone}");
     drop(server);
-    let mut opened = super::fixtures::open_all(&account);
-    let Opening::Ready { mut store, .. } = opened.remove(0).opening else { panic!("offline") };
+    let mut opened = super::fixtures::open_all_with(&account, options_after);
+    let mut store = match opened.remove(0).opening {
+        Opening::Ready { store, .. } => store,
+        Opening::Offline { reason, .. } => panic!("offline: {reason}"),
+    };
+    let consumers = store.take_recovered_consumers();
+    assert_eq!(consumers.len(), 1);
+    assert_eq!(consumers[0].state.as_ref().map(|state| state.ack_floor.stream), Some(201));
     assert_eq!(store.totals().last_seq, 302);
     assert_eq!(store.lost(), None);
     assert_eq!(store.get(302).unwrap().unwrap().payload, b"from the reference");
     assert_eq!(store.get(250).unwrap(), None);
-    let server = Server::start(binary, temp.path());
+    let server = Server::start_with(binary, temp.path(), keys_after);
     compare(&server, &mut *store);
+    let consumer = server.request("$JS.API.CONSUMER.INFO.S.c", "");
+    assert_eq!(consumer["ack_floor"]["stream_seq"], 201, "{consumer}");
+}
+
+#[test]
+fn encrypted_directories_go_both_ways() {
+    use super::encryption::keyed;
+    use StoreCipher::{Aes, ChaCha};
+    let Ok(binary) = std::env::var("NATS_SERVER_REFERENCE") else {
+        println!("SKIP: NATS_SERVER_REFERENCE is not set");
+        return;
+    };
+    let config = StreamConfig { subjects: vec!["s.*".to_owned(), "h".to_owned()], ..config() };
+    let chacha = "key: one, cipher: chacha";
+    let aes = "key: one, cipher: aes";
+    let turns = [
+        // Both the same.
+        (
+            (Some(keyed(ChaCha, "one", "")), Some(chacha)),
+            (Some(keyed(ChaCha, "one", "")), Some(chacha)),
+        ),
+        ((Some(keyed(Aes, "one", "")), Some(aes)), (Some(keyed(Aes, "one", "")), Some(aes))),
+        // The reference changes the cipher, we change it back.
+        (
+            (Some(keyed(ChaCha, "one", "")), Some(aes)),
+            (Some(keyed(ChaCha, "one", "")), Some(chacha)),
+        ),
+        // The reference encrypts what we wrote plain, we change the key.
+        ((None, Some(aes)), (Some(keyed(ChaCha, "two", "one")), Some("key: two, cipher: chacha"))),
+        ((None, None), (Some(keyed(Aes, "two", "")), Some("key: two, cipher: aes"))),
+        (
+            (Some(keyed(Aes, "one", "")), Some(aes)),
+            (Some(keyed(Aes, "two", "one")), Some("key: two, cipher: aes")),
+        ),
+    ];
+    for (number, ((here, there), (here_after, there_after))) in turns.into_iter().enumerate() {
+        for (compression, index) in [(Compression::None, false), (Compression::S2, true)] {
+            println!("turn {number}, {compression:?}, index {index}");
+            let config = StreamConfig { compression, ..config.clone() };
+            let options = |encryption| FileStoreOptions {
+                block_bytes: 2_000,
+                encryption,
+                ..FileStoreOptions::default()
+            };
+            let first = (options(here), there);
+            swap_with(&binary, &config, first, (options(here_after), there_after), index);
+        }
+    }
 }
 
 #[test]
