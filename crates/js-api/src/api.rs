@@ -13,6 +13,7 @@ use crate::audit::{self, LIMIT_TYPE, LimitReached};
 use crate::call::{Answer, AuditedRequest, Call};
 use crate::json::UnknownFields;
 use crate::operation::Operation;
+use crate::transfer::Transfers;
 use crate::{consumers, streams};
 
 /// Header that names the API level a request needs.
@@ -62,12 +63,14 @@ pub struct Api {
     pub(crate) engine: Arc<Engine>,
     pub(crate) settings: ApiSettings,
     inflight: Arc<AtomicUsize>,
+    transfers: Arc<Transfers>,
 }
 
 impl Api {
     /// The API in front of an engine.
     pub fn new(engine: Arc<Engine>, settings: ApiSettings) -> Arc<Self> {
-        Arc::new(Api { engine, settings, inflight: Arc::new(AtomicUsize::new(0)) })
+        let (inflight, transfers) = (Arc::default(), Arc::default());
+        Arc::new(Api { engine, settings, inflight, transfers })
     }
 
     /// The engine behind it.
@@ -111,7 +114,14 @@ impl Api {
                 } else {
                     UnknownFields::Ignored
                 };
-                let job = Job { account, body: request.payload, unknown, engine: &self.engine };
+                let job = Job {
+                    account,
+                    body: request.payload,
+                    unknown,
+                    engine: &self.engine,
+                    client: request.client,
+                    transfers: &self.transfers,
+                };
                 run(operation, &job, call);
             }
         }
@@ -140,6 +150,9 @@ pub(crate) struct Job<'a> {
     pub(crate) body: &'a [u8],
     pub(crate) unknown: UnknownFields,
     pub(crate) engine: &'a Arc<Engine>,
+    /// The client, for advisories that name it.
+    pub(crate) client: &'a dyn Fn() -> ClientInfo,
+    pub(crate) transfers: &'a Arc<Transfers>,
 }
 
 /// What every request must pass.

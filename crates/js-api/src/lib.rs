@@ -19,6 +19,7 @@ mod operation;
 mod render;
 mod service;
 mod streams;
+mod transfer;
 
 pub use api::{Api, ApiSettings, Request};
 pub use service::{Clients, INFO_SUBJECT, SUBJECTS};

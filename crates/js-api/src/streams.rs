@@ -5,15 +5,15 @@ use config_validate::asset_version;
 use js_engine::StreamView;
 use types::api::{
     LIST_LIMIT, MsgDeleteRequest, MsgGetRequest, MsgGot, NAMES_LIMIT, Paged, PurgeRequest, Purged,
-    SnapshotRequest, StreamCreated, StreamInfoRequest, StreamList, StreamListRequest, StreamNames,
-    Success,
+    StreamCreated, StreamInfoRequest, StreamList, StreamListRequest, StreamNames, Success,
 };
-use types::{ApiError, StreamConfigRequest, StreamInfo, errors};
+use types::{StreamConfigRequest, StreamInfo, errors};
 
 use crate::api::Job;
 use crate::call::{Call, Track};
 use crate::json;
 use crate::operation::StreamOp;
+use crate::transfer::{restore, snapshot};
 
 pub(crate) fn run(op: StreamOp, stream: &str, job: &Job<'_>, call: Call) {
     match op {
@@ -22,8 +22,8 @@ pub(crate) fn run(op: StreamOp, stream: &str, job: &Job<'_>, call: Call) {
         StreamOp::Info => info(stream, job, call),
         StreamOp::Delete => delete(stream, job, call),
         StreamOp::Purge => purge(stream, job, call),
-        StreamOp::Snapshot => call.finish::<()>(Err(refuse_snapshot(stream, job))),
-        StreamOp::Restore => call.finish::<()>(Err(refuse_restore(job))),
+        StreamOp::Snapshot => snapshot::request(stream, job, call),
+        StreamOp::Restore => restore::request(stream, job, call),
         StreamOp::MsgGet => get_msg(stream, job, call),
         StreamOp::MsgDelete => delete_msg(stream, job, call),
     }
@@ -74,7 +74,7 @@ fn update(stream: &str, job: &Job<'_>, call: Call) {
 }
 
 /// Only INFO shows the leader on a server that is no cluster.
-fn without_leader(info: StreamInfo) -> StreamInfo {
+pub(crate) fn without_leader(info: StreamInfo) -> StreamInfo {
     StreamInfo { cluster: None, ..info }
 }
 
@@ -135,30 +135,6 @@ fn delete_msg(stream: &str, job: &Job<'_>, call: Call) {
         move |stream, ctx, _| stream.delete_msg(ctx, request),
         |done| call.finish(done.map(|()| SUCCESS)),
     );
-}
-
-/// Snapshots are refused as the reference refuses bad ones, and else as not there yet.
-fn refuse_snapshot(stream: &str, job: &Job<'_>) -> ApiError {
-    if json::is_empty(job.body) {
-        return errors::BAD_REQUEST.err();
-    }
-    if job.account.stream(stream).is_none() {
-        return errors::STREAM_NOT_FOUND.err();
-    }
-    match json::decode::<SnapshotRequest>(job.body, job.unknown) {
-        Err(error) => error,
-        Ok(request) if !subject::is_valid_pattern(request.deliver_subject.as_bytes()) => {
-            errors::SNAPSHOT_DELIVER_SUBJECT_INVALID.err()
-        }
-        Ok(_) => errors::STREAM_SNAPSHOT.with("snapshots are not supported yet"),
-    }
-}
-
-fn refuse_restore(job: &Job<'_>) -> ApiError {
-    if json::is_empty(job.body) {
-        return errors::BAD_REQUEST.err();
-    }
-    errors::STREAM_RESTORE.with("restores are not supported yet")
 }
 
 /// Streams that a listing is about, in name order.

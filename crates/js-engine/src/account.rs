@@ -10,7 +10,7 @@ use config_validate::stream_config::{
     unsupported_feature,
 };
 use js_account::AccountUsage;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use routing::SubjectSpace;
 use stream::{Ctx, Effects, Stream, StreamParts};
 use types::{
@@ -124,12 +124,30 @@ impl JsAccount {
         })
     }
 
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.core.now()
+    }
+
+    /// All entries, locked.
+    pub(crate) fn registered(&self) -> MutexGuard<'_, BTreeMap<String, Arc<StreamEntry>>> {
+        self.streams.lock()
+    }
+
+    /// Whether the account still has this very entry.
+    pub(crate) fn is_registered(&self, entry: &Arc<StreamEntry>) -> bool {
+        self.streams.lock().get(entry.name()).is_some_and(|held| Arc::ptr_eq(held, entry))
+    }
+
     fn entries(&self) -> Vec<Arc<StreamEntry>> {
         self.streams.lock().values().cloned().collect()
     }
 
     /// A stream that is served; 10059 where there is none, 10194 where it is out of service.
-    fn find(&self, name: &str) -> Result<Arc<StreamEntry>, ApiError> {
+    pub(crate) fn find(&self, name: &str) -> Result<Arc<StreamEntry>, ApiError> {
         let entry = self.streams.lock().get(name).cloned();
         let entry = entry.ok_or_else(|| errors::STREAM_NOT_FOUND.err())?;
         match entry.standing() {
@@ -180,7 +198,7 @@ impl JsAccount {
         }
     }
 
-    fn limits(&self, replicas: i64) -> Result<StreamLimits, ApiError> {
+    pub(crate) fn limits(&self, replicas: i64) -> Result<StreamLimits, ApiError> {
         Ok(StreamLimits {
             max_duplicate_window_ns: self.core.settings.max_duplicate_window_ns,
             account: self.usage.limits_for(replicas)?,
@@ -288,7 +306,7 @@ impl JsAccount {
     }
 
     /// Takes an entry off the register; its reservation goes with it.
-    fn forget(&self, entry: &Arc<StreamEntry>) {
+    pub(crate) fn forget(&self, entry: &Arc<StreamEntry>) {
         let mut streams = self.streams.lock();
         if streams.get(entry.name()).is_some_and(|held| Arc::ptr_eq(held, entry)) {
             streams.remove(entry.name());
@@ -487,7 +505,7 @@ enum Claimed {
 }
 
 /// Refuses what this server cannot do.
-fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
+pub(crate) fn check_supported(config: &StreamConfig) -> Result<(), ApiError> {
     if config.num_replicas > 1 {
         return Err(errors::STREAM_REPLICAS_NOT_SUPPORTED.err());
     }

@@ -58,6 +58,10 @@ impl Core {
         Timestamp::from_unix_ns(self.clock.wall_ns())
     }
 
+    pub(crate) fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
     /// A place for one more stream: shards take turns.
     pub(crate) fn place(&self) -> (Arc<Inbox>, u32) {
         let turn = self.next_shard.fetch_add(1, Ordering::Relaxed);

@@ -8,7 +8,8 @@
 //! control calls are closures with a callback.
 //!
 //! Entry points: [`Engine::start`], [`Engine::enable_account`], [`JsAccount::create_stream`],
-//! [`JsAccount::with_stream`], [`Engine::stop`].
+//! [`JsAccount::with_stream`], [`JsAccount::begin_snapshot`], [`JsAccount::begin_restore`],
+//! [`Engine::stop`].
 //!
 //! Wire sources: `server/jetstream.go`, `server/stream.go` (life of a stream).
 
@@ -17,15 +18,19 @@ mod advisories;
 mod engine;
 mod ids;
 mod registry;
+mod restore;
 mod settings;
 mod shard;
+mod snapshot;
 mod stores;
 mod subjects;
 
 pub use account::{CreatedStream, JsAccount, Reply, StreamView};
 pub use engine::{EnableError, Engine, EngineParts};
 pub use ids::Ids;
+pub use restore::StreamRestore;
 pub use settings::{EngineSettings, InboxLimits};
+pub use snapshot::{SnapshotCheck, SnapshotError, StreamSnapshot};
 pub use stores::{Found, Stores};
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! One stream as its account knows it: where it runs, what it takes in, what it has reserved.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 use js_account::{StreamQuota, StreamReservation};
@@ -30,7 +31,7 @@ pub(crate) struct StreamEntry {
     space: Arc<SubjectSpace>,
     inbox: Arc<Inbox>,
     slot: u32,
-    created: Timestamp,
+    created: AtomicI64,
     /// The configuration in force; readers need no lock.
     config: ArcSwap<StreamConfig>,
     /// Subjects that no other stream may take; during an update the old and the new ones.
@@ -59,7 +60,7 @@ impl StreamEntry {
             space: parts.space,
             inbox: parts.inbox,
             slot: parts.slot,
-            created: parts.created,
+            created: AtomicI64::new(parts.created.unix_ns()),
             claims: Mutex::new(parts.config.subjects.clone()),
             config: ArcSwap::from_pointee(parts.config),
             standing: Mutex::new(parts.standing),
@@ -110,7 +111,12 @@ impl StreamEntry {
     }
 
     pub(crate) fn created(&self) -> Timestamp {
-        self.created
+        Timestamp::from_unix_ns(self.created.load(Ordering::Relaxed))
+    }
+
+    /// A restored stream has the age that its snapshot says.
+    pub(crate) fn set_created(&self, created: Timestamp) {
+        self.created.store(created.unix_ns(), Ordering::Relaxed);
     }
 
     pub(crate) fn config(&self) -> Arc<StreamConfig> {

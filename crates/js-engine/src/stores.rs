@@ -1,6 +1,6 @@
 //! Where streams get their stores from, as the engine sees it.
 
-use store::{StoreError, StreamStore};
+use store::{Staging, StoreError, StreamStore};
 use types::{StreamConfig, Timestamp};
 
 /// Makes and finds the stores of streams.
@@ -22,6 +22,30 @@ pub trait Stores: Send + Sync {
         config: &StreamConfig,
         created: Timestamp,
     ) -> Result<Box<dyn StreamStore>, StoreError>;
+
+    /// Makes room for a restore to be unpacked; `id` is not used twice.
+    ///
+    /// # Errors
+    /// Where it cannot be made, or there is no place for files.
+    fn stage(&self, account: &str, id: &str) -> Result<Staging, StoreError> {
+        let _ = (account, id);
+        Err(StoreError::NoSnapshots)
+    }
+
+    /// Opens a stream that [`store::Staged::put_in_place`] has put there.
+    fn open_restored(&self, account: &str, name: &str) -> Found {
+        let reason = format!("{account} stores no restored streams");
+        Found::Broken { name: name.to_owned(), config: None, reason }
+    }
+
+    /// Removes what is stored of a stream that nobody serves.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        let _ = (account, name);
+        Err(StoreError::NoSnapshots)
+    }
 }
 
 /// A stream found in an account's directory.

@@ -1,5 +1,7 @@
 //! The contract that every stream store keeps: memory, file, and any to come.
 
+use crate::file_store::SnapshotBlock;
+use crate::snapshot::{IndexFit, SnapshotPlan};
 use types::{LostStreamData, StreamConfig, Timestamp};
 
 /// A message to append.
@@ -150,6 +152,12 @@ pub enum StoreError {
         /// The refusal.
         source: std::io::Error,
     },
+    /// The store makes no snapshots: a memory store, as in the reference.
+    #[error("no impl")]
+    NoSnapshots,
+    /// One snapshot of a stream at a time (`ErrStoreSnapshotInProgress`).
+    #[error("snapshot in progress")]
+    SnapshotInProgress,
     /// Bytes on disk are not what was written.
     #[error("{0}")]
     Damaged(String),
@@ -293,6 +301,28 @@ pub trait StreamStore: Send {
     fn take_events(&mut self) -> Vec<StoreEvent> {
         // Memory is taken to be sound.
         Vec::new()
+    }
+
+    /// Begins a snapshot of what is flushed, which must be all. It must be ended.
+    ///
+    /// # Errors
+    /// `NoSnapshots` where the store has none, `SnapshotInProgress` where there is one already.
+    fn begin_snapshot(&mut self) -> Result<SnapshotPlan, StoreError> {
+        Err(StoreError::NoSnapshots)
+    }
+
+    /// A block of the snapshot in progress, as it was when that began; each only once.
+    ///
+    /// # Errors
+    /// Where it is in none, or could not be kept.
+    fn snapshot_block(&mut self, index: u64) -> Result<SnapshotBlock, StoreError> {
+        let _ = index;
+        Err(StoreError::NoSnapshots)
+    }
+
+    /// Ends the snapshot: blocks that were not asked for are let go.
+    fn end_snapshot(&mut self) -> IndexFit {
+        IndexFit::Stale
     }
 
     /// Gives back memory that only makes reads faster; for a stream that is idle.

@@ -19,6 +19,7 @@ mod file_store;
 mod filter_walk;
 mod limits;
 mod mem_store;
+mod snapshot;
 mod ttl;
 
 pub use api::{
@@ -31,10 +32,14 @@ pub use file_store::{
     StreamPlace, StreamReport, block_bytes, find_streams, inspect_stream, mend_stream,
 };
 pub use file_store::{
-    Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, StoreCipher,
-    open_account, open_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, SnapshotBlock,
+    StoreCipher, consumer_files, open_account, open_restored, open_stream, remove_stream,
+    stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
+pub use snapshot::{
+    ArchiveFile, ArchiveWriter, ERRORS_FILE, IndexFit, RestoreError, SnapshotPlan, Staged, Staging,
+};
 
 #[cfg(test)]
 mod tests;

@@ -29,7 +29,9 @@ mod stream;
 pub use consumer::{AckMsg, AckSubject, ConsumerCreate};
 pub use ctx::{Ctx, Interest, StreamEnv, SyncPolicy};
 pub use effects::{Effects, Outgoing, Watch};
-pub use stream::{DirectGet, Publish, Ready, Stream, StreamParts};
+pub use stream::{
+    DirectGet, Publish, Ready, SnapshotConsumers, SnapshotStart, Stream, StreamParts,
+};
 
 #[cfg(test)]
 mod tests;

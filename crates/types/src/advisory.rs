@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::Timestamp;
 use crate::skip::is_default;
+use crate::state::StreamState;
 
 /// What was done to a stream or consumer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -187,6 +188,58 @@ pub enum Advisory {
         /// `admin` or `timeout`.
         reason: &'static str,
     },
+    /// A snapshot of a stream began.
+    SnapshotCreate {
+        /// Stream name.
+        stream: String,
+        /// Its content, as of the beginning.
+        state: Box<StreamState>,
+        /// Who asked.
+        client: Box<ClientInfo>,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A snapshot of a stream ended, also where it failed.
+    SnapshotComplete {
+        /// Stream name.
+        stream: String,
+        /// When it began.
+        start: Timestamp,
+        /// When it ended.
+        end: Timestamp,
+        /// Who asked.
+        client: Box<ClientInfo>,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A restore of a stream began.
+    RestoreCreate {
+        /// Stream name.
+        stream: String,
+        /// Who asked.
+        client: Box<ClientInfo>,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
+    /// A restore of a stream ended, also where it failed.
+    RestoreComplete {
+        /// Stream name.
+        stream: String,
+        /// When it began.
+        start: Timestamp,
+        /// When it ended.
+        end: Timestamp,
+        /// Bytes that were sent for it.
+        bytes: u64,
+        /// Who asked.
+        client: Box<ClientInfo>,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+    },
 }
 
 impl Advisory {
@@ -206,6 +259,10 @@ impl Advisory {
             Advisory::GroupUnpinned { .. } => {
                 "io.nats.jetstream.advisory.v1.consumer_group_unpinned"
             }
+            Advisory::SnapshotCreate { .. } => "io.nats.jetstream.advisory.v1.snapshot_create",
+            Advisory::SnapshotComplete { .. } => "io.nats.jetstream.advisory.v1.snapshot_complete",
+            Advisory::RestoreCreate { .. } => "io.nats.jetstream.advisory.v1.restore_create",
+            Advisory::RestoreComplete { .. } => "io.nats.jetstream.advisory.v1.restore_complete",
         }
     }
 
@@ -250,6 +307,18 @@ impl Advisory {
             }
             Advisory::GroupUnpinned { stream, consumer, .. } => {
                 format!("$JS.EVENT.ADVISORY.CONSUMER.UNPINNED.{stream}.{consumer}")
+            }
+            Advisory::SnapshotCreate { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.SNAPSHOT_CREATE.{stream}")
+            }
+            Advisory::SnapshotComplete { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.SNAPSHOT_COMPLETE.{stream}")
+            }
+            Advisory::RestoreCreate { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.RESTORE_CREATE.{stream}")
+            }
+            Advisory::RestoreComplete { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.RESTORE_COMPLETE.{stream}")
             }
         }
     }

@@ -394,6 +394,22 @@ pub struct SnapshotRequest {
     pub jsck: bool,
 }
 
+/// `STREAM.SNAPSHOT` answer; the chunks follow it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SnapshotStarted {
+    /// Configuration of the stream.
+    pub config: StreamConfig,
+    /// Its content, as of the beginning.
+    pub state: StreamState,
+}
+
+/// `STREAM.RESTORE` answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RestoreStarted {
+    /// Where the chunks are to be sent.
+    pub deliver_subject: String,
+}
+
 /// `STREAM.RESTORE` request.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]

@@ -10,8 +10,8 @@ use js_engine::{Found, Stores};
 use monitor::go_duration;
 use parking_lot::Mutex;
 use store::{
-    Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, StoreError,
-    StreamStore, open_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, Staging, StoreError,
+    StreamStore, open_restored, open_stream, remove_stream, stream_names,
 };
 use types::{Storage, StreamConfig, Timestamp};
 
@@ -36,8 +36,13 @@ impl DiskStores {
     fn open(&self, account: &str, name: String) -> Found {
         tracing::info!("  Starting restore for stream '{account} > {name}'");
         let begun = Instant::now();
-        let OpenedStream { name, opening } =
-            open_stream(&self.disk, &self.dir.join(account), name, self.options);
+        let opened = open_stream(&self.disk, &self.dir.join(account), name, self.options);
+        self.report(account, opened, begun)
+    }
+
+    /// Says in the log how opening a stream went.
+    fn report(&self, account: &str, opened: OpenedStream, begun: Instant) -> Found {
+        let OpenedStream { name, opening } = opened;
         match opening {
             Opening::Ready { created, config, store } => {
                 let restored = thousands(store.totals().msgs);
@@ -109,6 +114,24 @@ impl Stores for DiskStores {
                 Ok(Box::new(store))
             }
         }
+    }
+
+    fn stage(&self, account: &str, id: &str) -> Result<Staging, StoreError> {
+        Staging::create(Arc::clone(&self.disk), &self.dir.join(account), id)
+    }
+
+    fn open_restored(&self, account: &str, name: &str) -> Found {
+        let begun = Instant::now();
+        let dir = self.dir.join(account);
+        let opened = open_restored(&self.disk, &dir, name.to_owned(), self.options);
+        self.report(account, opened, begun)
+    }
+
+    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        remove_stream(&*self.disk, &self.dir.join(account), name).map_err(|source| StoreError::Io {
+            context: format!("removing stream {name:?}"),
+            source,
+        })
     }
 }
 

@@ -163,6 +163,9 @@ impl FileStore {
     /// sealed block is compressed where the stream asks for it.
     pub(super) fn rewrite(&mut self, at: usize, content: &[u8]) -> Result<(), StoreError> {
         let is_tail = at + 1 == self.blocks.len();
+        if let Some(index) = self.blocks.get(at).map(|block| block.index) {
+            self.keep_for_snapshot(index);
+        }
         let Some(block) = self.blocks.get(at) else { return Ok(()) };
         let pack = self.config.compression == Compression::S2 && !is_tail && content.len() > 8;
         let packed = if pack { packed::pack(content) } else { Vec::new() };

@@ -235,6 +235,9 @@ impl FileStore {
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if !self.journal.erased.is_empty() {
+            self.overwritten_in_snapshot();
+        }
         for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
             let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
                 continue;

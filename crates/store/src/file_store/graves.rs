@@ -16,6 +16,7 @@ impl FileStore {
 
     /// Takes the file of a dead block away; the block is answered if that failed.
     pub(super) fn bury_file(&mut self, dead: Block) -> Option<Block> {
+        self.keep_for_snapshot(dead.index);
         let path = block::file_path(&self.msgs_dir, dead.index);
         let shred = self.shred.iter().position(|&index| index == dead.index);
         // An encrypted block can be read under its own name only.

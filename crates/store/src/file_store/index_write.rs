@@ -45,12 +45,41 @@ impl FileStore {
 
     /// Writes `index.db` from the state, which must be flushed.
     pub(super) fn write_index(&mut self) -> Result<(), StoreError> {
+        if self.blocks.is_empty() {
+            return Ok(());
+        }
         // Recovery takes what an exact index tells of for durable.
         self.sync_or_doubt()?;
-        let Some(tail) = self.blocks.back_mut() else { return Ok(()) };
+        let plain = self.encode_index()?;
+        // Before the hash over the whole, the file ends with the last record's checksum.
+        let body = plain.get(..plain.len().saturating_sub(8)).unwrap_or_default();
+        self.index_ends_in_zeros = body.ends_with(&[0; 8]);
+        let last_block = self.blocks.back().map_or(0, |tail| tail.index);
+        let trailer = index_db::trailer(&plain);
+        let file = self
+            .seal_index(&self.asset, plain)
+            .map_err(|error| io_error("encrypting the index", error))?;
+        let written = self.write_checkpoint(trailer).and_then(|()| {
+            meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now)
+        });
+        match written {
+            Ok(()) => {
+                self.indexed_up_to = last_block;
+                self.since_index = 0;
+                self.remove_buried();
+                Ok(())
+            }
+            // It is only a help for the next start.
+            Err(StoreError::NoSpace) => self.drop_index(),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bytes of `index.db` for the state, which must be flushed.
+    pub(super) fn encode_index(&mut self) -> Result<Vec<u8>, StoreError> {
+        let Some(tail) = self.blocks.back_mut() else { return Ok(Vec::new()) };
         let last_block = tail.index;
         let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;
-        self.index_ends_in_zeros = checksum == [0; 8];
         // The zero time is written as none.
         let normal = |ns: i64| if ns == types::Timestamp::ZERO.unix_ns() { 0 } else { ns };
         let totals = Index {
@@ -88,25 +117,7 @@ impl FileStore {
             };
             writer.block(&state, &block.deleted);
         }
-        let plain = writer.finish(last_block, checksum, &self.hasher());
-        let trailer = index_db::trailer(&plain);
-        let file = self
-            .seal_index(&self.asset, plain)
-            .map_err(|error| io_error("encrypting the index", error))?;
-        let written = self.write_checkpoint(trailer).and_then(|()| {
-            meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now)
-        });
-        match written {
-            Ok(()) => {
-                self.indexed_up_to = last_block;
-                self.since_index = 0;
-                self.remove_buried();
-                Ok(())
-            }
-            // It is only a help for the next start.
-            Err(StoreError::NoSpace) => self.drop_index(),
-            Err(error) => Err(error),
-        }
+        Ok(writer.finish(last_block, checksum, &self.hasher()))
     }
 
     fn write_checkpoint(&mut self, index_trailer: [u8; 8]) -> Result<(), StoreError> {

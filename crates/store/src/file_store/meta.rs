@@ -107,6 +107,27 @@ struct ConsumerMetaJson<'c> {
     config: &'c ConsumerConfig,
 }
 
+/// A stream's `meta.inf` and `meta.sum`, plain.
+pub(super) fn stream_bytes(
+    created: Timestamp,
+    config: &StreamConfig,
+) -> Result<(Vec<u8>, String), StoreError> {
+    let json = encode(&StreamMetaJson { created, config }, &Asset::default())?;
+    let sum = checksum(&config.name, &json);
+    Ok((json, sum))
+}
+
+/// A consumer's `meta.inf` and `meta.sum`, plain.
+pub(super) fn consumer_bytes(
+    stream: &str,
+    meta: &ConsumerMeta,
+) -> Result<(Vec<u8>, String), StoreError> {
+    let json = ConsumerMetaJson { created: meta.created, name: &meta.name, config: &meta.config };
+    let json = encode(&json, &Asset::default())?;
+    let sum = checksum(&format!("{stream}/{}", meta.name), &json);
+    Ok((json, sum))
+}
+
 fn encode(meta: &impl Serialize, asset: &Asset) -> Result<Vec<u8>, StoreError> {
     let json = serde_json::to_vec(meta)
         .map_err(|error| StoreError::Damaged(format!("encoding: {error}")))?;

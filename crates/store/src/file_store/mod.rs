@@ -28,10 +28,12 @@ mod rebuild;
 mod record;
 mod recovery;
 mod repair;
+pub(crate) mod restored;
 mod resume;
 mod roll_back;
 mod seq_set;
 mod slots;
+mod snapshot;
 mod subjects;
 mod timers;
 mod trouble;
@@ -52,6 +54,7 @@ use crate::error::io_error;
 use crate::filter_walk::each_match_ordered;
 use crate::limits::Limits;
 use crate::mem_store::MemConsumer;
+use crate::snapshot::{IndexFit, SnapshotPlan};
 use crate::ttl::Lifetimes;
 use block::Block;
 use consumer_file::ConsumerFile;
@@ -68,7 +71,10 @@ pub use inspect::{
     StreamReport, block_bytes, find_streams, inspect_stream,
 };
 pub use mend::{MendError, Mended, mend_stream};
-pub use open::{OpenedStream, Opening, open_account, open_stream, stream_names};
+pub use open::{
+    OpenedStream, Opening, open_account, open_restored, open_stream, remove_stream, stream_names,
+};
+pub use snapshot::{SnapshotBlock, consumer_files};
 
 /// Directory of the blocks.
 const MSGS: &str = "msgs";
@@ -168,6 +174,17 @@ pub struct FileStore {
     spare: Vec<u8>,
     /// Take the state from the records, however exact the index looks.
     distrust_index: bool,
+    snapshot: Option<snapshot::InProgress>,
+    witness: Witness,
+}
+
+/// What an index is good for that does not fit the blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Witness {
+    /// It knows of messages that are missing.
+    Heard,
+    /// It was made later than the blocks, as in the reference's snapshots of a busy stream.
+    Dismissed,
 }
 
 /// Whether the next flush writes `index.db`.
@@ -358,6 +375,8 @@ impl FileStore {
             counted_up_to: 0,
             spare: Vec::new(),
             distrust_index: false,
+            snapshot: None,
+            witness: Witness::Heard,
         }
     }
 
@@ -592,6 +611,18 @@ impl StreamStore for FileStore {
         std::mem::take(&mut self.events)
     }
 
+    fn begin_snapshot(&mut self) -> Result<SnapshotPlan, StoreError> {
+        self.begin()
+    }
+
+    fn snapshot_block(&mut self, index: u64) -> Result<SnapshotBlock, StoreError> {
+        self.pinned_block(index)
+    }
+
+    fn end_snapshot(&mut self) -> IndexFit {
+        self.end()
+    }
+
     fn release_memory(&mut self) {
         for block in &mut self.blocks {
             if block.evictable().is_some() {
@@ -627,13 +658,8 @@ impl StreamStore for FileStore {
     fn delete(&mut self) -> Result<(), StoreError> {
         let error = |error| io_error("deleting the stream", error);
         self.poisoned = Some("the stream is deleted".to_owned());
-        let Some(parent) = self.dir.parent() else { return Ok(()) };
-        // A name with a leading dot is removed at the next start, should this be cut short.
-        let gone = parent.join(format!(".{}", self.config.name));
-        self.disk.remove_dir_all(&gone).map_err(error)?;
-        self.disk.rename(&self.dir, &gone).map_err(error)?;
-        self.disk.sync_dir(parent).map_err(error)?;
-        self.disk.remove_dir_all(&gone).map_err(error)
+        let Some(streams) = self.dir.parent() else { return Ok(()) };
+        open::remove_dir(&*self.disk, streams, &self.config.name).map_err(error)
     }
 }
 

@@ -10,8 +10,9 @@ use types::{StreamConfig, Timestamp};
 use super::consumer_file::ConsumerFile;
 use super::crypt::{Origin, Vault};
 use super::meta::{self, Read};
-use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS};
+use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
 use crate::api::{RecoveredConsumer, StoreError, StreamStore};
+use crate::snapshot::STAGING_DIR;
 
 /// A stream found on disk.
 pub struct OpenedStream {
@@ -41,11 +42,13 @@ pub enum Opening {
     },
 }
 
-/// The names of an account's streams, in order; remains of deleted streams are removed.
+/// The names of an account's streams, in order; remains of deleted streams, and of restores that
+/// were cut short, are removed.
 ///
 /// # Errors
 /// What the disk refuses; an account without a directory has no streams.
 pub fn stream_names(disk: &dyn Disk, account_dir: &Path) -> io::Result<Vec<String>> {
+    disk.remove_dir_all(&account_dir.join(STAGING_DIR))?;
     let streams = account_dir.join(STREAMS);
     if disk.info(&streams)?.is_none() {
         return Ok(Vec::new());
@@ -92,6 +95,44 @@ pub fn open_stream(
     name: String,
     options: FileStoreOptions,
 ) -> OpenedStream {
+    open_with(disk, account_dir, name, options, Witness::Heard)
+}
+
+/// Opens a stream that was just restored ([`crate::Staging`]). An index that does not fit its
+/// blocks was made later than they were and proves nothing.
+pub fn open_restored(
+    disk: &Arc<dyn Disk>,
+    account_dir: &Path,
+    name: String,
+    options: FileStoreOptions,
+) -> OpenedStream {
+    open_with(disk, account_dir, name, options, Witness::Dismissed)
+}
+
+/// Removes a stream's directory, whether it can be opened or not.
+///
+/// # Errors
+/// What the disk refuses.
+pub fn remove_stream(disk: &dyn Disk, account_dir: &Path, name: &str) -> io::Result<()> {
+    remove_dir(disk, &account_dir.join(STREAMS), name)
+}
+
+pub(super) fn remove_dir(disk: &dyn Disk, streams: &Path, name: &str) -> io::Result<()> {
+    // A name with a leading dot is removed at the next start, should this be cut short.
+    let gone = streams.join(format!(".{name}"));
+    disk.remove_dir_all(&gone)?;
+    disk.rename(&streams.join(name), &gone)?;
+    disk.sync_dir(streams)?;
+    disk.remove_dir_all(&gone)
+}
+
+fn open_with(
+    disk: &Arc<dyn Disk>,
+    account_dir: &Path,
+    name: String,
+    options: FileStoreOptions,
+    witness: Witness,
+) -> OpenedStream {
     let dir = account_dir.join(STREAMS).join(&name);
     let vault =
         options.encryption.map(|encryption| Arc::new(Vault::new(encryption, account_dir, &name)));
@@ -104,6 +145,7 @@ pub fn open_stream(
     };
     let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options, vault);
     (store.asset, store.asset_origin) = (asset, origin);
+    store.witness = witness;
     let config = Box::new(config);
     let opening = match store.open() {
         Ok(()) => Opening::Ready { created, config, store: Box::new(store) },

@@ -20,7 +20,7 @@ const LARGEST_CHUNK: usize = 4 << 20;
 const LARGEST_BLOCK: u64 = 256 << 20;
 
 /// Whether a block's file is compressed, from its first bytes.
-pub(super) fn is_packed(start: &[u8]) -> bool {
+pub(crate) fn is_packed(start: &[u8]) -> bool {
     // The reference once rewrote blocks without their head, and could not read them again.
     start.starts_with(MAGIC) || start.starts_with(S2_STREAM)
 }

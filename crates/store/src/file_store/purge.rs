@@ -150,6 +150,7 @@ impl FileStore {
             // What cannot be read goes as well, unreported.
             count += self.report_block(at, removed).unwrap_or_default();
         }
+        self.keep_all_for_snapshot();
         if let Err(error) = self.swap_directories(index) {
             return Err(self.poison(error));
         }

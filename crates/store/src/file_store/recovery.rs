@@ -46,6 +46,10 @@ impl FileStore {
         };
         let mut resumed = Resumed::No;
         match (usable, &seals) {
+            _ if self.witness == super::Witness::Dismissed && !exact => {
+                self.drop_index()?;
+                self.rebuild(&numbers, None)?;
+            }
             (Some(index), seals) if exact => {
                 self.adopt(index, seals.as_deref().unwrap_or_default())?;
             }

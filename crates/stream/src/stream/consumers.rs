@@ -201,7 +201,7 @@ impl Stream {
         Ok(())
     }
 
-    fn tell_consumer(&self, slot: u32, action: Action, fx: &mut Effects) {
+    pub(super) fn tell_consumer(&self, slot: u32, action: Action, fx: &mut Effects) {
         if let Some(consumer) = self.consumers.get(slot) {
             fx.advisory(Advisory::ConsumerAction {
                 stream: self.config.name.clone(),

@@ -10,6 +10,7 @@ mod publish;
 mod registry;
 mod retention;
 mod round;
+mod snapshot;
 mod trouble;
 
 use std::collections::VecDeque;
@@ -24,6 +25,7 @@ use types::{ApiError, PersistMode, Retention, StreamConfig, Timestamp, errors};
 pub use direct::DirectGet;
 pub use publish::Publish;
 pub use round::Ready;
+pub use snapshot::{SnapshotConsumers, SnapshotStart};
 
 use crate::consumer::{Cause, Io, Notes, Rng};
 use crate::ctx::{Ctx, StreamEnv};
@@ -119,7 +121,8 @@ impl Stream {
     /// As [`Stream::new`].
     pub fn recover(ctx: &Ctx<'_>, parts: StreamParts, fx: &mut Effects) -> Result<Self, ApiError> {
         let mut stream = Stream::open(parts)?;
-        stream.quota.adopt(stream.store.totals().bytes);
+        // A restore has charged the quota already.
+        stream.settle_quota();
         stream.note_last();
         stream.committed = stream.last_seq;
         stream.rebuild_dedup(ctx)?;
