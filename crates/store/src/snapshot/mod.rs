@@ -49,3 +49,6 @@ pub enum IndexFit {
     /// Messages were overwritten meanwhile: it must be left out.
     Stale,
 }
+
+#[cfg(test)]
+mod tests;
