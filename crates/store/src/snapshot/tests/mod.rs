@@ -62,8 +62,11 @@ fn restore(world: &World, archive: &[u8]) -> Box<dyn StreamStore> {
     }
 }
 
+/// Sequence, time, subject, headers and payload of a message.
+type Message = (u64, types::Timestamp, String, Vec<u8>, Vec<u8>);
+
 /// All messages.
-fn content(store: &mut dyn StreamStore) -> Vec<(u64, types::Timestamp, String, Vec<u8>, Vec<u8>)> {
+fn content(store: &mut dyn StreamStore) -> Vec<Message> {
     let mut all = Vec::new();
     let mut from = 0;
     while let Some(m) = store.next_match(&Filter::all(), from).unwrap() {
