@@ -28,6 +28,7 @@ pub trait Stores: Send + Sync {
     /// # Errors
     /// Where it cannot be made, or there is no place for files.
     fn stage(&self, account: &str, id: &str) -> Result<Staging, StoreError> {
+        // Where nothing is kept in files there is no place for an archive.
         let _ = (account, id);
         Err(StoreError::NoSnapshots)
     }
@@ -43,6 +44,7 @@ pub trait Stores: Send + Sync {
     /// # Errors
     /// What the disk refuses.
     fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        // Where nothing can be restored nothing is left of a restore.
         let _ = (account, name);
         Err(StoreError::NoSnapshots)
     }

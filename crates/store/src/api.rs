@@ -316,6 +316,7 @@ pub trait StreamStore: Send {
     /// # Errors
     /// Where it is in none, or could not be kept.
     fn snapshot_block(&mut self, index: u64) -> Result<SnapshotBlock, StoreError> {
+        // A store without snapshots has no block of one.
         let _ = index;
         Err(StoreError::NoSnapshots)
     }
