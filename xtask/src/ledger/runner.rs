@@ -16,6 +16,10 @@ use crate::workspace::{Target, TargetKind, Workspace, cargo};
 const MARKS: &str = "JETCORE_MARKS";
 /// A test or a compiler that prints nothing for this long hangs.
 const SILENCE: Duration = Duration::from_secs(600);
+/// The package of the whole-server tests, which run the binary that lies beside them.
+const HARNESS: &str = "tests";
+/// The package with that binary.
+const SERVER: &str = "jetcore";
 /// Tests that run side by side.
 const AT_ONCE: usize = 2;
 
@@ -51,14 +55,28 @@ impl Selection {
         let targets = packages.flat_map(|package| {
             package.targets.iter().map(|target| (package.name.clone(), target.clone()))
         });
-        Self::Targets(targets.filter(|(_, it)| names.contains(it.name.as_str())).collect())
+        let all: Vec<(String, Target)> = targets.collect();
+        let is_named = |(_, target): &&(String, Target)| names.contains(target.name.as_str());
+        let mut chosen: Vec<(String, Target)> = all.iter().filter(is_named).cloned().collect();
+        if chosen.iter().any(|(package, _)| package == HARNESS) {
+            let makes_server = |(package, target): &&(String, Target)| {
+                package == SERVER && target.kind == TargetKind::Test
+            };
+            chosen.extend(all.iter().filter(makes_server).cloned());
+        }
+        Self::Targets(chosen)
     }
 
-    fn holds(&self, package: &str) -> bool {
+    /// Whether the server's binary must be built by itself.
+    fn lacks_server(&self) -> bool {
         match self {
-            Self::Workspace => true,
-            Self::Package(name) => name == package,
-            Self::Targets(targets) => targets.iter().any(|(name, _)| name == package),
+            // The tests of the package that is the server make cargo build it.
+            Self::Workspace => false,
+            Self::Package(name) => name == HARNESS,
+            Self::Targets(targets) => {
+                let has = |package: &str| targets.iter().any(|(name, _)| name == package);
+                has(HARNESS) && !has(SERVER)
+            }
         }
     }
 
@@ -122,13 +140,12 @@ impl Binaries {
         command.current_dir(&workspace.root).env("CARGO_TERM_COLOR", "never");
         command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]);
         command.args(what.args());
-        // The whole-server tests run the binary that lies beside them.
-        if what.holds("tests") {
+        if what.lacks_server() {
             let mut server = Command::new(cargo());
-            server.current_dir(&workspace.root).args(["build", "--package", "jetcore"]);
+            server.current_dir(&workspace.root).args(["build", "--package", SERVER]);
             let built = run_lines(server, SILENCE, |line| note(line));
             if !matches!(built, Ok(Ended::Exited(status)) if status.success()) {
-                return Err("the package jetcore does not build".to_owned());
+                return Err(format!("the package {SERVER} does not build"));
             }
         }
         let mut binaries = BTreeMap::new();

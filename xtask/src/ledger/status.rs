@@ -6,10 +6,11 @@ use std::process::{Command, ExitCode};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use super::book::{Batch, Book};
-use super::check::Checked;
+use super::check::{Checked, MOST_AT_ONCE};
 use super::code::Code;
 use super::entry::{Entry, Kind, Status};
 use super::name::rust_name;
+use super::promote::plan;
 use super::{code_of, page, readable_book};
 use crate::table::{self, Align};
 use crate::workspace::Workspace;
@@ -70,6 +71,26 @@ fn group_name(batch: &Batch, group: u32) -> String {
     format!("{group} {name}").trim_end().to_owned()
 }
 
+/// Ids of pending entries of which the sources have all that a promotion asks for.
+pub(crate) fn ready(book: &Book, code: &Code) -> Vec<String> {
+    let pending = book.entries().filter(|(_, _, entry)| entry.status == Status::Pending);
+    let ready = pending.filter(|(_, _, entry)| missing(book, code, entry).is_empty());
+    ready.map(|(_, _, entry)| entry.id.clone()).collect()
+}
+
+/// What a promotion of one entry would miss in the sources; for a verified one, what is missing.
+fn missing(book: &Book, code: &Code, entry: &Entry) -> Vec<String> {
+    let draft = match entry.status {
+        Status::Verified => book.clone(),
+        Status::Pending | Status::Deferred => {
+            plan(book, code, std::slice::from_ref(&entry.id), &entry.changed)
+        }
+    };
+    let checked = Checked { book: &draft, code, committed: None };
+    let wrong = draft.entry(&entry.id).map(|it| checked.entry(it)).unwrap_or_default();
+    wrong.into_iter().map(|(_, advice)| advice).collect()
+}
+
 /// Entry point of the command.
 pub(crate) fn main(args: Vec<String>) -> ExitCode {
     match run(args) {
@@ -107,6 +128,10 @@ fn run(args: Vec<String>) -> Result<(), String> {
     std::fs::create_dir_all(&workspace.target)
         .and_then(|()| std::fs::write(&file, page::render(&book)))
         .map_err(|err| format!("{}: {err}", file.display()))?;
+    let ready = ready(&book, &code_of(&workspace));
+    for ids in ready.chunks(MOST_AT_ONCE) {
+        println!("\nmarked and claimed: cargo xtask promote {}", ids.join(" "));
+    }
     println!("\npage: {}", file.display());
     if open {
         let opened = Command::new("xdg-open").arg(&file).status();
@@ -167,16 +192,8 @@ pub(crate) fn detail(book: &Book, code: &Code, entry: &Entry) -> String {
     if !entry.blocker.is_empty() {
         lines.push(format!("blocker   {}", entry.blocker));
     }
-    let ids = [entry.id.clone()];
-    let draft = match entry.status {
-        Status::Verified => book.clone(),
-        Status::Pending | Status::Deferred => {
-            super::promote::plan(book, code, &ids, &entry.changed)
-        }
-    };
-    let checked = Checked { book: &draft, code, committed: None };
-    let missing = draft.entry(&entry.id).map(|it| checked.entry(it)).unwrap_or_default();
-    lines.extend(missing.into_iter().map(|(_, advice)| format!("missing   {advice}")));
+    let missing = missing(book, code, entry).into_iter();
+    lines.extend(missing.map(|text| format!("missing   {text}")));
     lines.push(String::new());
     lines.join("\n") + "\n"
 }

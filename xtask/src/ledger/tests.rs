@@ -203,6 +203,18 @@ fn flags_of_promote_go_together_or_are_refused() {
 }
 
 #[test]
+fn what_is_marked_and_claimed_is_ready() {
+    let (book, code) = (book(), code_of(ENGINE));
+    assert_eq!(status::ready(&book, &code), ["F1"]);
+    let detail = |id: &str| status::detail(&book, &code, book.entry(id).expect("it is there"));
+    assert!(detail("F1").contains("mark      crates/engine/src/lib.rs:3"));
+    assert!(detail("F1").contains("evidence  engine::inside::proves"));
+    assert!(!detail("F1").contains("missing"));
+    assert!(detail("F3").contains("missing   it has no evidence"));
+    assert!(detail("T1-01").contains("name      fn all"));
+}
+
+#[test]
 fn the_table_adds_up_and_the_page_shows_every_entry() {
     let book = plan(&book(), &code_of(ENGINE), &ids(&["F1"]), "2026-02-03");
     let rows: Vec<(String, [usize; 3])> =
