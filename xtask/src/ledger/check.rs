@@ -80,6 +80,12 @@ impl<'a> Checked<'a> {
             }
             _ => {}
         }
+        if let Kind::Feature { moved: Some(moved), zone, .. } = &entry.kind
+            && (moved.because.trim().is_empty() || moved.to == *zone)
+        {
+            let advice = format!("say why it is in `{}` and not in `{zone}`", moved.to);
+            wrong.push((PATH, advice));
+        }
         if entry.status != Status::Verified && !entry.evidence.is_empty() {
             let advice = "evidence is written by `cargo xtask promote`: leave it out until then";
             wrong.push((EVIDENCE, advice.to_owned()));
@@ -89,7 +95,9 @@ impl<'a> Checked<'a> {
         }
         if entry.status == Status::Verified {
             match &entry.kind {
-                Kind::Feature { zone, .. } => wrong.extend(self.verified_feature(entry, zone)),
+                Kind::Feature { .. } => {
+                    wrong.extend(self.verified_feature(entry, entry.owner()));
+                }
                 Kind::Test { asserts, .. } => wrong.extend(self.verified_test(entry, *asserts)),
             }
             wrong.extend(self.unpromoted(entry));
@@ -158,7 +166,10 @@ impl<'a> Checked<'a> {
         }
         let crate_name = function.split("::").next().unwrap_or_default();
         if crate_name != zone.replace('-', "_") {
-            let advice = format!("it belongs into the crate {zone}, its mark is in {crate_name}");
+            let advice = format!(
+                "it belongs into the crate {zone}, its mark is in {crate_name}: mark its function \
+                 in {zone}, or say why not with `moved.to` and `moved.because`"
+            );
             wrong.push((PATH, advice));
         }
         let why = self.code.named(function).find_map(|it| it.stub.clone());

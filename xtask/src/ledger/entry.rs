@@ -34,6 +34,8 @@ pub(crate) enum Kind {
         group: u32,
         /// The crate in which it belongs.
         zone: String,
+        /// The crate in which it is instead, and why: no fact, but a decision on record.
+        moved: Option<Moved>,
     },
     /// A test function of the reference.
     Test {
@@ -48,6 +50,16 @@ pub(crate) enum Kind {
         /// Whether it measures, and so runs at a reduced size.
         perf: bool,
     },
+}
+
+/// Why a feature is not in the crate that its zone names.
+#[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Moved {
+    /// The crate in which it is.
+    pub(crate) to: String,
+    /// The reason.
+    pub(crate) because: String,
 }
 
 /// One entry.
@@ -91,6 +103,8 @@ struct RawFeature {
     lines: String,
     group: u32,
     zone: String,
+    #[serde(default)]
+    moved: Option<Moved>,
     path: String,
     status: Status,
     evidence: Vec<String>,
@@ -127,7 +141,7 @@ impl EntryFile {
             id: it.id,
             symbol: it.symbol,
             lines: it.lines,
-            kind: Kind::Feature { group: it.group, zone: it.zone },
+            kind: Kind::Feature { group: it.group, zone: it.zone, moved: it.moved },
             path: it.path,
             status: it.status,
             evidence: it.evidence,
@@ -174,6 +188,7 @@ impl Entry {
     /// The package to whose share it belongs.
     pub(crate) fn owner(&self) -> &str {
         match &self.kind {
+            Kind::Feature { moved: Some(moved), .. } => &moved.to,
             Kind::Feature { zone, .. } => zone,
             Kind::Test { .. } => "tests",
         }
@@ -182,7 +197,7 @@ impl Entry {
     /// What it says of the reference, in one line.
     pub(crate) fn facts(&self) -> String {
         let kind = match &self.kind {
-            Kind::Feature { group, zone } => format!("{group}|{zone}"),
+            Kind::Feature { group, zone, .. } => format!("{group}|{zone}"),
             Kind::Test { file, wave, class, asserts, perf } => {
                 format!("{file}|{wave}|{class}|{asserts}|{perf}")
             }
@@ -199,10 +214,14 @@ impl Entry {
         };
         let mut pairs = vec![("id", quoted(&self.id)), ("symbol", quoted(&self.symbol))];
         match &self.kind {
-            Kind::Feature { group, zone } => {
+            Kind::Feature { group, zone, moved } => {
                 pairs.push(("lines", quoted(&self.lines)));
                 pairs.push(("group", group.to_string()));
                 pairs.push(("zone", quoted(zone)));
+                if let Some(moved) = moved {
+                    pairs.push(("moved.to", quoted(&moved.to)));
+                    pairs.push(("moved.because", quoted(&moved.because)));
+                }
             }
             Kind::Test { file, wave, class, asserts, perf } => {
                 pairs.push(("file", quoted(file)));

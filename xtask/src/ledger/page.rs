@@ -76,7 +76,7 @@ pub(crate) fn render(book: &Book) -> String {
 
 fn row_of(entry: &Entry) -> String {
     let place = match &entry.kind {
-        Kind::Feature { zone, .. } => zone.clone(),
+        Kind::Feature { .. } => entry.owner().to_owned(),
         Kind::Test { file, .. } => file.clone(),
     };
     let evidence = match entry.status {

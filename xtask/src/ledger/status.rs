@@ -176,8 +176,9 @@ pub(crate) fn detail(book: &Book, code: &Code, entry: &Entry) -> String {
         entry.lines
     )];
     match &entry.kind {
-        Kind::Feature { zone, .. } => {
-            lines.push(format!("crate     {zone}"));
+        Kind::Feature { moved, .. } => {
+            let because = moved.iter().map(|it| format!(", because {}", it.because));
+            lines.push(format!("crate     {}{}", entry.owner(), because.collect::<String>()));
             let marks = code.marks.iter().filter(|mark| mark.id == entry.id);
             lines.extend(marks.map(|mark| format!("mark      {}:{}", mark.file, mark.line)));
             let claims = code.claimants(&entry.id).into_iter();

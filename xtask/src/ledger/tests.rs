@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::book::Book;
 use super::code::Code;
+use super::entry::EntryFile;
 use super::name::rust_name;
 use super::promote::{Action, Options, missing, plan, refresh, refusal};
 use super::runner::{Binaries, Ran};
@@ -129,6 +130,17 @@ fn a_promotion_finds_path_and_evidence_by_the_marks() {
     ]);
     let again = Book::parse(&texts).expect("it can be read");
     assert_eq!(again.entry("F1"), Some(entry));
+}
+
+#[test]
+fn a_moved_feature_is_written_as_it_is_read() {
+    let text = "\n[[feature]]\nid = \"F1\"\nsymbol = \"f\"\nlines = \"1-2\"\ngroup = 1\n\
+        zone = \"account\"\nmoved.to = \"engine\"\nmoved.because = \"it says \\\"x\\\"\"\n\
+        path = \"\"\nstatus = \"pending\"\nevidence = []\nchanged = \"2026-01-01\"\n";
+    let entries = EntryFile::parse(text).expect("it can be read");
+    assert_eq!(entries[0].owner(), "engine");
+    assert!(entries[0].facts().contains("account"), "where it belongs is a fact");
+    assert_eq!(EntryFile::render("", &entries), text);
 }
 
 #[test]
