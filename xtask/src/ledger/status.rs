@@ -188,6 +188,15 @@ pub(crate) fn detail(book: &Book, code: &Code, entry: &Entry) -> String {
             lines.push(format!("from      {file}"));
             lines.push(format!("name      fn {}", rust_name(&entry.symbol)));
             lines.push(format!("asserts   {asserts}"));
+            let checked = Checked { book, code, committed: None };
+            if let Ok(test) = checked.test_of(entry) {
+                lines.push(format!("here      {}:{} {}", test.file, test.line, test.path));
+                let sites = test.sites;
+                lines.push(format!(
+                    "has       {} assertions, {} `.expect`",
+                    sites.assertions, sites.demands
+                ));
+            }
         }
     }
     if !entry.blocker.is_empty() {

@@ -224,6 +224,7 @@ fn what_is_marked_and_claimed_is_ready() {
     assert!(!detail("F1").contains("missing"));
     assert!(detail("F3").contains("missing   it has no evidence"));
     assert!(detail("T1-01").contains("name      fn all"));
+    assert!(detail("T1-01").contains("has       2 assertions, 0 `.expect`"));
 }
 
 #[test]
