@@ -1,23 +1,36 @@
 //! What one account uses, by tier.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use types::{AccountLimits, AccountStats, ApiError, Storage, StreamConfig, errors};
 
 use crate::api_counters::ApiCounters;
+use crate::cluster::Link;
+use crate::correction::Recount;
+use crate::listing::Listing;
+use crate::remote::NodeUsage;
 use crate::reservation::StreamReservation;
 use crate::server::ServerUsage;
-use crate::tier::Tier;
+use crate::tier::{Tier, tier_name};
 
 /// The counters and limits of one account (`server/jetstream.go` `jsAccount`).
 #[derive(Debug)]
 pub struct AccountUsage {
-    name: String,
+    name: Arc<str>,
     pub(crate) server: Arc<ServerUsage>,
     tiers: RwLock<BTreeMap<String, Arc<Tier>>>,
+    pub(crate) listing: Mutex<Listing>,
     api: ApiCounters,
+    /// What other servers reported; totals in the tiers change under this lock only.
+    pub(crate) nodes: Mutex<BTreeMap<String, NodeUsage>>,
+    pub(crate) link: Mutex<Option<Link>>,
+    /// Whether there may be a link: spares a standalone server the lock.
+    linked: AtomicBool,
+    pub(crate) syncing: AtomicBool,
+    recount: OnceLock<Arc<dyn Recount>>,
 }
 
 /// Limits as reported for an account whose limits are per tier.
@@ -34,22 +47,37 @@ const NO_TOTALS: AccountLimits = AccountLimits {
 
 impl AccountUsage {
     pub(crate) fn new(
-        name: &str,
+        name: Arc<str>,
         server: Arc<ServerUsage>,
         limits: &BTreeMap<String, AccountLimits>,
     ) -> Arc<Self> {
-        let tiers =
-            limits.iter().map(|(n, l)| (n.clone(), Arc::new(Tier::new(Some(*l))))).collect();
+        let tier = |(name, limits): (&String, &AccountLimits)| {
+            (name.clone(), Arc::new(Tier::new(name, Some(*limits))))
+        };
         Arc::new(AccountUsage {
-            name: name.to_owned(),
+            name,
             server,
-            tiers: RwLock::new(tiers),
+            tiers: RwLock::new(limits.iter().map(tier).collect()),
+            listing: Mutex::default(),
             api: ApiCounters::default(),
+            nodes: Mutex::default(),
+            link: Mutex::default(),
+            linked: AtomicBool::new(false),
+            syncing: AtomicBool::new(false),
+            recount: OnceLock::new(),
         })
     }
 
     /// Account name.
     pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The account that this is the record of: the very name it was enrolled with.
+    ///
+    /// Wire source: `(*jsAccount).acc` in `server/jetstream.go`.
+    pub fn account(&self) -> &Arc<str> {
+        mark::hit!(F1437);
         &self.name
     }
 
@@ -63,13 +91,26 @@ impl AccountUsage {
         &self.server
     }
 
+    /// The server's counters, and whether it runs in a cluster; not yet while it recovers.
+    ///
+    /// Wire source: `jetStreamAndClustered` in `server/jetstream.go`.
+    pub fn server_and_clustered(&self) -> (&Arc<ServerUsage>, bool) {
+        mark::hit!(F1427);
+        (&self.server, self.server.is_clustered())
+    }
+
+    /// Names who counts again when usage drifts; the first one stays.
+    pub fn recount_by(&self, recount: Arc<dyn Recount>) {
+        let _ = self.recount.set(recount);
+    }
+
     pub(crate) fn set_limits(&self, limits: &BTreeMap<String, AccountLimits>) {
         let mut tiers = self.tiers.write();
         for (name, tier) in tiers.iter() {
             tier.set_limits(limits.get(name).copied());
         }
         for (name, limits) in limits {
-            tiers.entry(name.clone()).or_insert_with(|| Arc::new(Tier::new(Some(*limits))));
+            tiers.entry(name.clone()).or_insert_with(|| Arc::new(Tier::new(name, Some(*limits))));
         }
     }
 
@@ -79,21 +120,72 @@ impl AccountUsage {
         tiers.iter().filter_map(|(n, t)| Some((n.clone(), t.limits()?))).collect()
     }
 
-    /// The limits that a stream with so many replicas falls under; 10120 where there are none
-    /// (`server/jetstream.go` `selectLimits`).
+    /// The limits that a stream with so many replicas falls under; 10120 where there are none.
     pub fn limits_for(&self, replicas: i64) -> Result<AccountLimits, ApiError> {
-        let (_, tier) = self.select(replicas);
-        tier.and_then(|t| t.limits()).ok_or_else(|| errors::NO_LIMITS.err())
+        let found = self.select_limits(replicas);
+        found.map(|(limits, _)| limits).ok_or_else(|| errors::NO_LIMITS.err())
     }
 
-    fn select(&self, replicas: i64) -> (String, Option<Arc<Tier>>) {
+    pub(crate) fn select(&self, replicas: i64) -> (String, Option<Arc<Tier>>) {
         let tiers = self.tiers.read();
         if let Some(flat) = tiers.get("").filter(|t| t.limits().is_some()) {
             return (String::new(), Some(Arc::clone(flat)));
         }
-        let name = format!("R{}", replicas.max(1));
+        let name = tier_name(replicas);
         let tier = tiers.get(&name).map(Arc::clone);
         (name, tier)
+    }
+
+    pub(crate) fn known_tier(&self, name: &str) -> Option<Arc<Tier>> {
+        self.tiers.read().get(name).map(Arc::clone)
+    }
+
+    /// The tier of that name, made without limits if it is not there.
+    pub(crate) fn tier(&self, name: &str) -> Arc<Tier> {
+        if let Some(tier) = self.known_tier(name) {
+            return tier;
+        }
+        let mut tiers = self.tiers.write();
+        let tier = tiers.entry(name.to_owned());
+        Arc::clone(tier.or_insert_with(|| Arc::new(Tier::new(name, None))))
+    }
+
+    pub(crate) fn touched_tiers(&self) -> Vec<Arc<Tier>> {
+        self.tiers.read().values().filter(|tier| tier.is_touched()).map(Arc::clone).collect()
+    }
+
+    /// Adds to own usage of a tier and kind, its total and the server's counter, whatever the
+    /// limits say; makes the tier's entry if there is none, also for 0. Below zero a recount is
+    /// asked for.
+    ///
+    /// Wire source: `(*jsAccount).updateUsage` in `server/jetstream.go`.
+    pub fn update_usage(&self, tier: &str, kind: Storage, delta: i64) {
+        let tier = self.tier(tier);
+        self.add_usage(&tier, kind, delta);
+    }
+
+    pub(crate) fn add_usage(&self, tier: &Tier, kind: Storage, delta: i64) {
+        mark::hit!(F1420);
+        tier.touch();
+        let now = tier.own.of(kind).add(delta);
+        self.server.used.of(kind).add(delta);
+        self.changed();
+        if now < 0
+            && let Some(recount) = self.recount.get()
+        {
+            recount.request(&self.name, tier.name(), kind);
+        }
+    }
+
+    /// Own usage changed: a cluster is told.
+    pub(crate) fn changed(&self) {
+        if self.linked.load(Ordering::Relaxed) {
+            self.send_usage_update();
+        }
+    }
+
+    pub(crate) fn set_linked(&self) {
+        self.linked.store(true, Ordering::Release);
     }
 
     /// Reserves a new stream: counts it and its `max_bytes`, or refuses and changes nothing.
@@ -112,16 +204,24 @@ impl AccountUsage {
     /// Counts a stream that is already on disk, whatever the limits say.
     pub fn adopt_stream(self: &Arc<Self>, config: &StreamConfig) -> StreamReservation {
         let (name, tier) = self.select(config.num_replicas);
-        let tier = tier.unwrap_or_else(|| {
-            let mut tiers = self.tiers.write();
-            Arc::clone(tiers.entry(name).or_insert_with(|| Arc::new(Tier::new(None))))
-        });
+        let tier = tier.unwrap_or_else(|| self.tier(&name));
         StreamReservation::adopt(Arc::clone(self), tier, config)
     }
 
-    /// Bytes in use, over all tiers.
+    /// Bytes in use over all tiers, those that other servers reported included.
     pub fn used(&self, kind: Storage) -> u64 {
-        self.tiers.read().values().fold(0, |sum, t| sum.saturating_add(t.used.of(kind).get()))
+        let total =
+            self.tiers.read().values().fold(0i64, |sum, t| sum.saturating_add(t.total(kind)));
+        u64::try_from(total).unwrap_or(0)
+    }
+
+    /// Memory and storage in use over all tiers, those that other servers reported included;
+    /// a negative sum is 0.
+    ///
+    /// Wire source: `storageTotals` in `server/jetstream.go`.
+    pub fn storage_totals(&self) -> (u64, u64) {
+        mark::hit!(F1430);
+        (self.used(Storage::Memory), self.used(Storage::File))
     }
 
     /// Bytes reserved by streams' `max_bytes`, over all tiers.
@@ -129,19 +229,41 @@ impl AccountUsage {
         self.tiers.read().values().fold(0, |sum, t| sum.saturating_add(t.reserved.of(kind).get()))
     }
 
+    /// Sum of `max_bytes` of the registered streams, offline ones included, as memory and
+    /// storage: of all, or of those whose configured replicas make `tier`. For reports.
+    ///
+    /// Wire source: `(*jsAccount).reservedStorage` in `server/jetstream.go`.
+    pub fn reserved_storage(&self, tier: &str) -> (u64, u64) {
+        mark::hit!(F1410);
+        self.listing.lock().reserved(tier)
+    }
+
+    /// Streams that compete with `config` for `max_streams` of `tier` (`""`: of the account);
+    /// one of the same name does not count.
+    ///
+    /// Wire source: `countStreams` in `server/jetstream.go`.
+    pub fn count_streams(&self, tier: &str, config: &StreamConfig) -> u64 {
+        self.listing.lock().competitors(tier, config)
+    }
+
     /// Streams, over all tiers.
     pub fn streams(&self) -> u64 {
-        self.tiers.read().values().map(|t| t.streams.get()).sum()
+        self.listing.lock().len() as u64
+    }
+
+    pub(crate) fn stream_names(&self) -> Vec<String> {
+        self.listing.lock().names()
     }
 
     /// The report of `$JS.API.INFO` (`server/jetstream.go` `JetStreamUsage`).
     pub fn stats(&self, domain: &str) -> AccountStats {
         let tiers = self.tiers.read();
         let flat = tiers.get("").and_then(|t| t.limits());
-        let mut totals = Tier::new(None).stats(flat.unwrap_or(NO_TOTALS));
+        let mut totals = Tier::new("", None).stats(flat.unwrap_or(NO_TOTALS), 0);
         let mut by_tier = BTreeMap::new();
         for (name, tier) in tiers.iter() {
-            let own = tier.stats(tier.limits().unwrap_or(NO_TOTALS));
+            let streams = self.listing.lock().in_tier(name);
+            let own = tier.stats(tier.limits().unwrap_or(NO_TOTALS), streams);
             totals.memory = totals.memory.saturating_add(own.memory);
             totals.storage = totals.storage.saturating_add(own.storage);
             totals.reserved_memory = totals.reserved_memory.saturating_add(own.reserved_memory);

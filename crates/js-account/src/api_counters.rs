@@ -10,6 +10,9 @@ pub struct ApiCounters {
     total: AtomicU64,
     errors: AtomicU64,
     inflight: AtomicU64,
+    /// What other servers reported.
+    remote_total: AtomicU64,
+    remote_errors: AtomicU64,
 }
 
 impl ApiCounters {
@@ -32,12 +35,24 @@ impl ApiCounters {
         self.inflight.fetch_sub(1, Ordering::Relaxed);
     }
 
+    /// Requests that this server handled, and how many of them failed.
+    pub fn own(&self) -> (u64, u64) {
+        (self.total.load(Ordering::Relaxed), self.errors.load(Ordering::Relaxed))
+    }
+
+    /// Another server's numbers took the place of what it reported before.
+    pub(crate) fn replace_remote(&self, before: (u64, u64), now: (u64, u64)) {
+        self.remote_total.fetch_add(now.0.wrapping_sub(before.0), Ordering::Relaxed);
+        self.remote_errors.fetch_add(now.1.wrapping_sub(before.1), Ordering::Relaxed);
+    }
+
     /// The counters as INFO reports them; accounts report no `inflight`.
     pub fn stats(&self) -> ApiStats {
+        let (total, errors) = self.own();
         ApiStats {
             level: API_LEVEL,
-            total: self.total.load(Ordering::Relaxed),
-            errors: self.errors.load(Ordering::Relaxed),
+            total: total.wrapping_add(self.remote_total.load(Ordering::Relaxed)),
+            errors: errors.wrapping_add(self.remote_errors.load(Ordering::Relaxed)),
             inflight: self.inflight.load(Ordering::Relaxed),
         }
     }

@@ -45,15 +45,46 @@ impl Gauge {
     }
 }
 
-/// One gauge per storage kind.
+/// Bytes in use. Signed, because a drift may make it negative until it is corrected.
 #[derive(Debug, Default)]
-pub(crate) struct Gauges {
-    memory: Gauge,
-    storage: Gauge,
+pub(crate) struct Bytes(AtomicI64);
+
+impl Bytes {
+    /// Raises by `n` if `need` more would stay within `limit`; nothing changes on refusal.
+    pub(crate) fn try_add(&self, n: u64, need: u64, limit: Option<i64>) -> bool {
+        let Ok(n) = i64::try_from(n) else { return false };
+        let need = i64::try_from(need).unwrap_or(i64::MAX);
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                let next = now.checked_add(n)?;
+                let fits = limit.is_none_or(|limit| now.saturating_add(need) <= limit);
+                fits.then_some(next)
+            })
+            .is_ok()
+    }
+
+    /// Adds without asking, stops at the ends instead of wrapping; answers the new value.
+    pub(crate) fn add(&self, delta: i64) -> i64 {
+        let before = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            Some(now.saturating_add(delta))
+        });
+        before.unwrap_or_default().saturating_add(delta)
+    }
+
+    pub(crate) fn get(&self) -> i64 {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
-impl Gauges {
-    pub(crate) fn of(&self, kind: Storage) -> &Gauge {
+/// One value per storage kind.
+#[derive(Debug, Default)]
+pub(crate) struct PerKind<T> {
+    memory: T,
+    storage: T,
+}
+
+impl<T> PerKind<T> {
+    pub(crate) fn of(&self, kind: Storage) -> &T {
         match kind {
             Storage::Memory => &self.memory,
             Storage::File => &self.storage,
@@ -78,11 +109,16 @@ impl ByteLimits {
         self.storage.store(storage, Ordering::Release);
     }
 
-    pub(crate) fn of(&self, kind: Storage) -> Option<u64> {
+    /// As configured: negative is none.
+    pub(crate) fn raw(&self, kind: Storage) -> i64 {
         let limit = match kind {
             Storage::Memory => &self.memory,
             Storage::File => &self.storage,
         };
-        u64::try_from(limit.load(Ordering::Acquire)).ok()
+        limit.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn of(&self, kind: Storage) -> Option<u64> {
+        u64::try_from(self.raw(kind)).ok()
     }
 }

@@ -9,17 +9,27 @@
 
 mod account;
 mod api_counters;
+mod cluster;
+mod correction;
+mod exceed;
 mod gauge;
+mod listing;
 mod quota;
+mod remote;
 mod reservation;
 mod server;
 mod tier;
 
 pub use account::AccountUsage;
 pub use api_counters::ApiCounters;
+pub use cluster::{MIN_UPDATE_GAP_NS, SystemMessages, UPDATE_INTERVAL_NS};
+pub use correction::{Correction, Drift, Recount};
+pub use exceed::{Exceeds, Placement, message_size};
 pub use quota::{ConsumerTicket, StreamQuota};
+pub use remote::RemoteUsageError;
 pub use reservation::{ReservationChange, StreamReservation};
 pub use server::{ServerLimits, ServerUsage};
+pub use tier::{is_same_tier, tier_name};
 
 #[cfg(test)]
 mod tests;

@@ -16,12 +16,18 @@ pub struct StreamQuota {
     account: Arc<AccountUsage>,
     tier: Arc<Tier>,
     kind: Storage,
+    replicas: i64,
     used: AtomicU64,
 }
 
 impl StreamQuota {
-    pub(crate) fn new(account: Arc<AccountUsage>, tier: Arc<Tier>, kind: Storage) -> Self {
-        StreamQuota { account, tier, kind, used: AtomicU64::new(0) }
+    pub(crate) fn new(
+        account: Arc<AccountUsage>,
+        tier: Arc<Tier>,
+        kind: Storage,
+        replicas: i64,
+    ) -> Self {
+        StreamQuota { account, tier, kind, replicas, used: AtomicU64::new(0) }
     }
 
     /// Takes `bytes` for a message about to be stored, or refuses and changes nothing: 10120
@@ -30,19 +36,25 @@ impl StreamQuota {
     ///
     /// Several stores may charge at once: none of the counters is above its limit at any moment.
     pub fn charge(&self, bytes: u64) -> Result<(), ApiError> {
-        let account = self.tier.used.of(self.kind);
-        if !account.try_add(bytes, self.tier.bytes.of(self.kind)) {
+        let account = self.tier.own.of(self.kind);
+        let copies = u64::try_from(self.replicas.max(1)).unwrap_or(1);
+        let ceiling = self.tier.ceiling(self.kind, self.replicas);
+        if !account.try_add(bytes, bytes.saturating_mul(copies), ceiling) {
             let no_limits = self.tier.limits().is_none();
             let row =
                 if no_limits { errors::NO_LIMITS } else { errors::ACCOUNT_RESOURCES_EXCEEDED };
             return Err(row.err());
         }
         let server = &self.account.server;
-        if !server.used.of(self.kind).try_add(bytes, server.limits.of(self.kind)) {
-            account.sub(bytes);
+        let limit = Some(server.limits.raw(self.kind)).filter(|limit| *limit >= 0);
+        if !server.used.of(self.kind).try_add(bytes, bytes, limit) {
+            // It was below the ceiling of an i64 when it was added.
+            account.add(-i64::try_from(bytes).unwrap_or(i64::MAX));
             return Err(errors::INSUFFICIENT_RESOURCES.err());
         }
+        self.tier.touch();
         self.used.fetch_add(bytes, Ordering::Relaxed);
+        self.account.changed();
         Ok(())
     }
 
@@ -56,15 +68,14 @@ impl StreamQuota {
             .unwrap_or_default();
         debug_assert!(before >= bytes, "stream gave back {bytes} of {before}");
         let bytes = bytes.min(before);
-        self.tier.used.of(self.kind).sub(bytes);
-        self.account.server.used.of(self.kind).sub(bytes);
+        self.account.add_usage(&self.tier, self.kind, -i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Counts bytes that are already stored (recovery), whatever the limits say.
     pub fn adopt(&self, bytes: u64) {
+        let bytes = bytes.min(i64::MAX as u64);
         self.used.fetch_add(bytes, Ordering::Relaxed);
-        self.tier.used.of(self.kind).add(bytes);
-        self.account.server.used.of(self.kind).add(bytes);
+        self.account.add_usage(&self.tier, self.kind, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 
     /// Bytes that this stream holds.

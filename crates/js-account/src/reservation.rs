@@ -5,6 +5,7 @@ use std::sync::Arc;
 use types::{ApiError, Storage, StreamConfig, errors};
 
 use crate::account::AccountUsage;
+use crate::listing::ListingId;
 use crate::quota::StreamQuota;
 use crate::tier::Tier;
 
@@ -16,6 +17,8 @@ pub struct StreamReservation {
     account: Arc<AccountUsage>,
     tier: Arc<Tier>,
     kind: Storage,
+    replicas: i64,
+    listed: ListingId,
     bytes: u64,
 }
 
@@ -40,10 +43,16 @@ impl StreamReservation {
     ) -> Result<Self, ApiError> {
         let limits = tier.limits().ok_or_else(|| errors::NO_LIMITS.err())?;
         let max_streams = u64::try_from(limits.max_streams).ok().filter(|n| *n > 0);
-        if !tier.streams.try_add(1, max_streams) {
-            return Err(errors::MAXIMUM_STREAMS_LIMIT.err());
-        }
-        let mut reservation = StreamReservation { account, tier, kind: config.storage, bytes: 0 };
+        let listed = {
+            let mut listing = account.listing.lock();
+            let others = listing.competitors(tier.name(), config);
+            if max_streams.is_some_and(|max| others >= max) {
+                return Err(errors::MAXIMUM_STREAMS_LIMIT.err());
+            }
+            listing.add(tier.name(), config)
+        };
+        let (kind, replicas) = (config.storage, config.num_replicas);
+        let mut reservation = StreamReservation { account, tier, kind, replicas, listed, bytes: 0 };
         if config.max_consumers > 0
             && limits.max_consumers > 0
             && config.max_consumers > limits.max_consumers
@@ -64,10 +73,11 @@ impl StreamReservation {
         config: &StreamConfig,
     ) -> Self {
         let bytes = wanted(config.max_bytes);
-        tier.streams.add(1);
+        let listed = account.listing.lock().add(tier.name(), config);
         tier.reserved.of(config.storage).add(bytes);
         account.server.reserved.of(config.storage).add(bytes);
-        StreamReservation { account, tier, kind: config.storage, bytes }
+        let (kind, replicas) = (config.storage, config.num_replicas);
+        StreamReservation { account, tier, kind, replicas, listed, bytes }
     }
 
     fn would_fit(&self, bytes: u64) -> bool {
@@ -105,12 +115,13 @@ impl StreamReservation {
         if after > before {
             self.add(after - before)?;
         }
-        Ok(ReservationChange { reservation: self, before, after, kept: false })
+        Ok(ReservationChange { reservation: self, max_bytes, before, after, kept: false })
     }
 
     /// The quota that the stream charges its messages to. One per stream.
     pub fn quota(&self) -> StreamQuota {
-        StreamQuota::new(Arc::clone(&self.account), Arc::clone(&self.tier), self.kind)
+        let (account, tier) = (Arc::clone(&self.account), Arc::clone(&self.tier));
+        StreamQuota::new(account, tier, self.kind, self.replicas)
     }
 
     /// Bytes reserved.
@@ -122,7 +133,7 @@ impl StreamReservation {
 impl Drop for StreamReservation {
     fn drop(&mut self) {
         self.sub(self.bytes);
-        self.tier.streams.sub(1);
+        self.account.listing.lock().remove(self.listed);
     }
 }
 
@@ -130,6 +141,7 @@ impl Drop for StreamReservation {
 #[derive(Debug)]
 pub struct ReservationChange<'a> {
     reservation: &'a mut StreamReservation,
+    max_bytes: i64,
     before: u64,
     after: u64,
     kept: bool,
@@ -139,6 +151,8 @@ impl ReservationChange<'_> {
     /// The stream took the change.
     pub fn keep(mut self) {
         self.kept = true;
+        let held = &self.reservation;
+        held.account.listing.lock().set_max_bytes(held.listed, self.max_bytes);
     }
 }
 

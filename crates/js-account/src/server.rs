@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use types::{AccountLimits, ApiError, EngineStats, Storage, errors};
 
 use crate::account::AccountUsage;
 use crate::api_counters::ApiCounters;
-use crate::gauge::{ByteLimits, Gauges};
+use crate::gauge::{ByteLimits, Bytes, Gauge, PerKind};
 
 /// Limits of the server itself (`server/jetstream.go` `JetStreamConfig`, `opts.go` `JSLimitOpts`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,9 @@ pub struct ServerLimits {
 pub struct ServerUsage {
     pub(crate) limits: ByteLimits,
     max_ack_pending: i64,
-    pub(crate) used: Gauges,
-    pub(crate) reserved: Gauges,
+    pub(crate) used: PerKind<Bytes>,
+    pub(crate) reserved: PerKind<Gauge>,
+    clustered: AtomicBool,
     accounts: Mutex<BTreeMap<String, Arc<AccountUsage>>>,
     api: ApiCounters,
 }
@@ -38,8 +40,9 @@ impl ServerUsage {
         Arc::new(ServerUsage {
             limits: ByteLimits::new(limits.max_memory, limits.max_storage),
             max_ack_pending: limits.max_ack_pending,
-            used: Gauges::default(),
-            reserved: Gauges::default(),
+            used: PerKind::default(),
+            reserved: PerKind::default(),
+            clustered: AtomicBool::new(false),
             accounts: Mutex::new(BTreeMap::new()),
             api: ApiCounters::default(),
         })
@@ -52,17 +55,17 @@ impl ServerUsage {
     /// takes the new limits.
     pub fn enrol(
         self: &Arc<Self>,
-        name: &str,
+        name: &Arc<str>,
         limits: &BTreeMap<String, AccountLimits>,
     ) -> Result<Arc<AccountUsage>, ApiError> {
         let mut accounts = self.accounts.lock();
         self.check_sufficient(&accounts, name, limits)?;
-        if let Some(account) = accounts.get(name) {
+        if let Some(account) = accounts.get(&**name) {
             account.set_limits(limits);
             return Ok(Arc::clone(account));
         }
-        let account = AccountUsage::new(name, Arc::clone(self), limits);
-        accounts.insert(name.to_owned(), Arc::clone(&account));
+        let account = AccountUsage::new(Arc::clone(name), Arc::clone(self), limits);
+        accounts.insert(name.to_string(), Arc::clone(&account));
         Ok(account)
     }
 
@@ -104,6 +107,16 @@ impl ServerUsage {
         self.max_ack_pending
     }
 
+    /// Says that the server runs in a cluster; it stays so.
+    pub fn set_clustered(&self) {
+        self.clustered.store(true, Ordering::Release);
+    }
+
+    /// Whether the server runs in a cluster.
+    pub fn is_clustered(&self) -> bool {
+        self.clustered.load(Ordering::Acquire)
+    }
+
     /// API counters of the server.
     pub fn api(&self) -> &ApiCounters {
         &self.api
@@ -116,7 +129,7 @@ impl ServerUsage {
 
     /// Bytes in use.
     pub fn used(&self, kind: Storage) -> u64 {
-        self.used.of(kind).get()
+        u64::try_from(self.used.of(kind).get()).unwrap_or(0)
     }
 
     /// Bytes reserved by streams' `max_bytes`.

@@ -164,7 +164,7 @@ impl Engine {
         limits: &BTreeMap<String, AccountLimits>,
     ) -> Result<Arc<JsAccount>, EnableError> {
         let known = self.accounts.lock().get(name).cloned();
-        let usage = self.usage.enrol(name, limits).map_err(EnableError::Limits)?;
+        let usage = self.usage.enrol(&name.into(), limits).map_err(EnableError::Limits)?;
         if let Some(account) = known {
             return Ok(account);
         }

@@ -6,6 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use types::{AccountLimits, ApiError, Storage, StreamConfig, errors};
 
+mod cluster;
+mod usage;
+
 use crate::{AccountUsage, ServerLimits, ServerUsage, StreamReservation};
 
 fn server(max_memory: i64, max_storage: i64) -> Arc<ServerUsage> {
@@ -17,7 +20,7 @@ fn flat(limits: AccountLimits) -> BTreeMap<String, AccountLimits> {
 }
 
 fn account(server: &Arc<ServerUsage>, limits: AccountLimits) -> Arc<AccountUsage> {
-    server.enrol("A", &flat(limits)).expect("limits fit")
+    server.enrol(&"A".into(), &flat(limits)).expect("limits fit")
 }
 
 fn stream(storage: Storage, max_bytes: i64) -> StreamConfig {
@@ -51,7 +54,7 @@ fn charge_table() {
         (-1, 0, 0, 1, 10023),
         (-1, -1, 0, i64::MAX as u64, 0),
         (i64::MAX, i64::MAX, i64::MAX as u64, 1, 10002),
-        (-1, -1, u64::MAX, 1, 10002),
+        (-1, -1, i64::MAX as u64, 1, 10002),
         (i64::MAX, i64::MAX, 1, u64::MAX, 10002),
     ];
     for (i, &(account_limit, server_limit, used, bytes, want)) in rows.iter().enumerate() {
@@ -131,14 +134,15 @@ fn stream_and_consumer_limits() {
     let limits = AccountLimits { max_streams: 2, max_consumers: 5, ..AccountLimits::UNLIMITED };
     let account = account(&server, limits);
     let config = stream(Storage::File, -1);
+    let other = |name: &str| StreamConfig { name: name.into(), ..config.clone() };
     let one = account.reserve_stream(&config).expect("first");
-    let two = account.reserve_stream(&config).expect("second");
-    assert_eq!(code(account.reserve_stream(&config)), 10027);
+    let two = account.reserve_stream(&other("T")).expect("second");
+    assert_eq!(code(account.reserve_stream(&other("U"))), 10027);
     drop(one);
-    let many = StreamConfig { max_consumers: 6, ..config.clone() };
+    let many = StreamConfig { max_consumers: 6, ..other("U") };
     assert_eq!(code(account.reserve_stream(&many)), 10026);
     assert_eq!(account.streams(), 1, "a refused stream is not counted");
-    let exact = StreamConfig { max_consumers: 5, ..config };
+    let exact = StreamConfig { max_consumers: 5, ..other("U") };
     let three = account.reserve_stream(&exact).expect("as many as allowed");
     let quota = three.quota();
     let tickets = [quota.count_consumer(), quota.count_consumer()];
@@ -178,15 +182,15 @@ fn changes_are_kept_or_undone() {
 fn accounts_may_not_claim_more_than_the_server_has() {
     let server = server(100, 100);
     let claim = |n| flat(AccountLimits { max_storage: n, ..AccountLimits::UNLIMITED });
-    server.enrol("A", &claim(60)).expect("fits");
-    assert_eq!(code(server.enrol("B", &claim(41))), 10047);
-    server.enrol("B", &claim(40)).expect("exactly full");
-    server.enrol("B", &claim(-1)).expect("unlimited claims nothing");
-    server.enrol("A", &claim(100)).expect("the whole server is one account's");
-    assert_eq!(code(server.enrol("A", &claim(101))), 10047);
-    assert_eq!(code(server.enrol("A", &claim(i64::MAX))), 10047);
+    server.enrol(&"A".into(), &claim(60)).expect("fits");
+    assert_eq!(code(server.enrol(&"B".into(), &claim(41))), 10047);
+    server.enrol(&"B".into(), &claim(40)).expect("exactly full");
+    server.enrol(&"B".into(), &claim(-1)).expect("unlimited claims nothing");
+    server.enrol(&"A".into(), &claim(100)).expect("the whole server is one account's");
+    assert_eq!(code(server.enrol(&"A".into(), &claim(101))), 10047);
+    assert_eq!(code(server.enrol(&"A".into(), &claim(i64::MAX))), 10047);
     let memory = flat(AccountLimits { max_memory: 101, ..AccountLimits::UNLIMITED });
-    assert_eq!(code(server.enrol("B", &memory)), 10028);
+    assert_eq!(code(server.enrol(&"B".into(), &memory)), 10028);
     assert_eq!(server.stats().accounts, 2);
     server.remove("B");
     assert_eq!(server.stats().accounts, 1);
@@ -197,7 +201,7 @@ fn tiers_are_told_apart() {
     let server = server(-1, -1);
     let limits = AccountLimits { max_storage: 100, ..AccountLimits::UNLIMITED };
     let tiers = BTreeMap::from([("R1".to_owned(), limits)]);
-    let account = server.enrol("A", &tiers).expect("fits");
+    let account = server.enrol(&"A".into(), &tiers).expect("fits");
     let three = StreamConfig { num_replicas: 3, ..stream(Storage::File, -1) };
     assert_eq!(code(account.reserve_stream(&three)), 10120);
     assert_eq!(code(account.limits_for(3)), 10120);
@@ -222,7 +226,7 @@ fn lowered_limits_stop_new_charges_only() {
     let quota = guard.quota();
     quota.charge(100).expect("unlimited");
     let lower = AccountLimits { max_storage: 50, ..AccountLimits::UNLIMITED };
-    server.enrol("A", &flat(lower)).expect("known account");
+    server.enrol(&"A".into(), &flat(lower)).expect("known account");
     assert_eq!(code(quota.charge(1)), 10002);
     quota.credit(60);
     quota.charge(10).expect("exactly full");
@@ -257,8 +261,9 @@ fn limits_hold_under_contention() {
     let limits = AccountLimits { max_storage: ACCOUNT, ..AccountLimits::UNLIMITED };
     let accounts: Vec<_> = ["A", "B"]
         .map(|name| {
-            let account =
-                server.enrol(name, &flat(AccountLimits::UNLIMITED)).expect("claims nothing");
+            let account = server
+                .enrol(&name.into(), &flat(AccountLimits::UNLIMITED))
+                .expect("claims nothing");
             account.set_limits(&flat(limits));
             account
         })
