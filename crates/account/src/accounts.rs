@@ -28,6 +28,7 @@ pub struct Accounts {
 }
 
 /// The secret that all clients share, if there is one.
+#[derive(PartialEq)]
 enum Shared {
     None,
     Token(Box<str>),
@@ -41,19 +42,21 @@ const NOBODY: &str = " anonymous";
 impl Accounts {
     /// Builds the registry, and [puts it to work](Self::apply).
     pub fn from_options(options: &Options) -> Self {
-        let accounts = Self::build(options, |_| None);
+        let accounts = Self::build(options, None);
         accounts.apply(options);
         accounts
     }
 
-    /// Builds the registry for changed options; accounts of the same name live on. Nothing
-    /// changes yet: that is up to [`apply`](Self::apply).
+    /// Builds the registry for changed options; accounts of the same name live on, and so do
+    /// users of whom nothing changed. Nothing happens yet: that is up to [`apply`](Self::apply).
     pub fn reload(&self, options: &Options) -> Self {
-        Self::build(options, |name| self.get(name).cloned())
+        Self::build(options, Some(self))
     }
 
-    fn build(options: &Options, existing: impl Fn(&str) -> Option<Arc<Account>>) -> Self {
-        let configured = |name: &str| existing(name).unwrap_or_else(|| Account::new(name));
+    fn build(options: &Options, before: Option<&Accounts>) -> Self {
+        let configured = |name: &str| {
+            before.and_then(|b| b.get(name).cloned()).unwrap_or_else(|| Account::new(name))
+        };
         let global = configured(GLOBAL_ACCOUNT);
         let mut all = vec![Arc::clone(&global)];
         let others = options.accounts.iter().filter(|account| account.name != GLOBAL_ACCOUNT);
@@ -86,14 +89,20 @@ impl Accounts {
             warnings: warnings(options),
             all,
         };
-        accounts.add_users(options);
-        accounts.let_anonymous_in(options);
+        if let Some(before) = before
+            && accounts.shared == before.shared
+            && accounts.auth_required == before.auth_required
+        {
+            accounts.anyone = Arc::clone(&before.anyone);
+        }
+        accounts.add_users(options, before);
+        accounts.let_anonymous_in(options, before);
         accounts.advertise_auth = accounts.auth_required
             && accounts.no_auth_user.as_deref().is_none_or(|user| user == NOBODY);
         accounts
     }
 
-    fn add_users(&mut self, options: &Options) {
+    fn add_users(&mut self, options: &Options, before: Option<&Accounts>) {
         for user in &options.auth.users {
             let name = user.account.as_deref().unwrap_or(GLOBAL_ACCOUNT);
             let Some(account) = self.get(name).cloned() else {
@@ -102,20 +111,31 @@ impl Accounts {
             };
             let defaults = options.account(name).and_then(|a| a.default_permissions.as_ref());
             let permissions = user.permissions.as_ref().or(defaults);
-            let permissions = permissions.map(|config| Arc::new(Permissions::new(config)));
-            let user = User {
+            let granted = permissions.map(|config| Arc::new(Permissions::new(config)));
+            let fresh = User {
                 name: user.username.as_str().into(),
                 password: user.password.as_str().into(),
-                session: session(&account, Some(&user.username), permissions),
+                session: session(&account, Some(&user.username), granted),
                 connection_types: user.allowed_connection_types.clone(),
+                configured: permissions.cloned(),
             };
-            self.users.insert(user.name.clone(), user);
+            self.add_user(fresh, before);
         }
+    }
+
+    /// A user of whom nothing changed keeps its session: clients that have it need no new look.
+    fn add_user(&mut self, mut user: User, before: Option<&Accounts>) {
+        if let Some(old) = before.and_then(|before| before.users.get(&*user.name))
+            && old.is_like(&user)
+        {
+            user.session = Arc::clone(&old.session);
+        }
+        self.users.insert(user.name.clone(), user);
     }
 
     /// Users of the system account alone do not close the global account (`server/server.go`
     /// `configureAccounts`).
-    fn let_anonymous_in(&mut self, options: &Options) {
+    fn let_anonymous_in(&mut self, options: &Options, before: Option<&Accounts>) {
         if !self.auth_required || !options.admits_anonymous() {
             return;
         }
@@ -124,8 +144,9 @@ impl Accounts {
             password: "".into(),
             session: session(&self.global, None, None),
             connection_types: Default::default(),
+            configured: None,
         };
-        self.users.insert(NOBODY.into(), user);
+        self.add_user(user, before);
         self.no_auth_user = Some(NOBODY.into());
     }
 
@@ -187,6 +208,23 @@ impl Accounts {
         let user = self.users.get(self.no_auth_user.as_deref()?)?;
         user.check_type(via).ok()?;
         Some(Arc::clone(&user.session))
+    }
+
+    /// Whether what a client became still holds: nothing changed about its user.
+    pub fn is_current(&self, session: &Arc<UserSession>) -> bool {
+        let user = session.user.as_deref().or(self.no_auth_user.as_deref());
+        Arc::ptr_eq(&self.anyone, session)
+            || user
+                .and_then(|name| self.users.get(name))
+                .is_some_and(|user| Arc::ptr_eq(&user.session, session))
+    }
+
+    /// Whether a client of this user name belongs to another account than `account` now, or the
+    /// user is gone (`server/reload.go` `clientHasMovedToDifferentAccount`).
+    pub fn has_moved(&self, user: &str, account: &Account) -> bool {
+        !user.is_empty()
+            && !self.users.is_empty()
+            && self.users.get(user).is_none_or(|user| user.session.account.name() != account.name())
     }
 
     /// Whether checking these credentials takes so long that it must not be done on an I/O

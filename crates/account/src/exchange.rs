@@ -37,6 +37,17 @@ impl Accounts {
         }
     }
 
+    /// Takes accounts that are gone out of the exchange; `before` is the registry until now.
+    pub fn retire_from(&self, before: &Accounts) {
+        let gone = before.iter().filter(|old| self.get(old.name()).is_none());
+        for account in gone {
+            account.space().set_stream_imports(Vec::new());
+            account.space().set_mappings(Mappings::new());
+            let services = std::mem::take(&mut *account.service_imports.lock());
+            account.space().replace_all(&services, &[]);
+        }
+    }
+
     fn import_streams(&self, account: &Account, imports: &[Import]) {
         let streams = imports.iter().filter_map(|import| match import {
             Import::Stream(import) => self.stream_import(import),

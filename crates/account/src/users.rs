@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use config_validate::options::ConnectionType;
+use config_validate::options::{self as config, ConnectionType};
 
 use crate::{Account, Permissions};
 
@@ -31,6 +31,18 @@ pub struct User {
     pub(crate) password: Box<str>,
     pub(crate) session: Arc<UserSession>,
     pub(crate) connection_types: BTreeSet<ConnectionType>,
+    /// Its permissions as they were configured.
+    pub(crate) configured: Option<Arc<config::Permissions>>,
+}
+
+impl User {
+    /// Whether a client of the one may go on as a client of the other.
+    pub(crate) fn is_like(&self, other: &User) -> bool {
+        self.password == other.password
+            && self.connection_types == other.connection_types
+            && self.configured == other.configured
+            && Arc::ptr_eq(&self.session.account, &other.session.account)
+    }
 }
 
 /// What a client is after it has been let in; shared by all clients of the user.

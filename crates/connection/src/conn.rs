@@ -1,8 +1,8 @@
 //! One connection as others see it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use account::Account;
 use foldhash::fast::RandomState;
@@ -12,6 +12,7 @@ use routing::{ClientSink, ConnId, Subscription};
 use wire::CloseReason;
 
 use crate::info::PROTO_INFO;
+use crate::socket::Socket;
 use crate::stats;
 
 /// A client's subscriptions by their id.
@@ -35,6 +36,9 @@ pub struct Conn {
     /// Largest message it may send; `u64::MAX` is unlimited.
     pub(crate) max_payload: AtomicU64,
     pub(crate) details: Mutex<Details>,
+    /// The reload of the configuration that it follows.
+    pub(crate) reload_turn: AtomicU64,
+    pub(crate) bell: OnceLock<Arc<Socket>>,
 }
 
 /// What changes rarely.
@@ -77,6 +81,8 @@ impl Conn {
                 protocol: 0,
                 subs: Subscriptions::default(),
             }),
+            reload_turn: AtomicU64::new(0),
+            bell: OnceLock::new(),
         })
     }
 
@@ -99,6 +105,18 @@ impl Conn {
     /// reason counts.
     pub fn close(&self, reason: CloseReason) {
         self.sink.outbox.close(reason);
+    }
+
+    /// Wakes its task.
+    pub(crate) fn wake(&self) {
+        if let Some(socket) = self.bell.get() {
+            socket.bell.notify_one();
+        }
+    }
+
+    /// Whether it follows that reload, or is about to end.
+    pub(crate) fn follows(&self, turn: u64) -> bool {
+        self.reload_turn.load(Ordering::Acquire) >= turn || self.sink.outbox.is_closed()
     }
 
     /// Tells the client why (`-ERR`), and ends it.

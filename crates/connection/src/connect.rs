@@ -206,7 +206,7 @@ impl Session {
         self.become_user(&user, HeaderSupport::Disabled)
     }
 
-    async fn authenticate(&self) -> Result<Arc<UserSession>, AuthError> {
+    pub(crate) async fn authenticate(&self) -> Result<Arc<UserSession>, AuthError> {
         let accounts = self.ctx.accounts.load_full();
         if !accounts.is_slow(&self.connect.credentials()) {
             return accounts.authenticate(&self.connect.credentials(), ConnectionType::Standard);
@@ -221,7 +221,7 @@ impl Session {
 
     fn become_user(
         &mut self,
-        user: &UserSession,
+        user: &Arc<UserSession>,
         headers: HeaderSupport,
     ) -> Result<(), CloseReason> {
         let stays = self
@@ -241,15 +241,8 @@ impl Session {
         }
         self.account = Arc::clone(&user.account);
         self.space = Arc::clone(user.account.space());
-        self.permissions = user.permissions.clone();
-        let replies = self.permissions.as_ref().and_then(ReplyPermissions::new);
         self.sink.set_deny(None);
-        self.sink.set_reply_permits(replies.as_ref().map(|replies| replies.grants()));
-        self.publishing = Publishing {
-            restricted: self.permissions.as_ref().is_some_and(|p| p.restricts_publish()),
-            known: Default::default(),
-            replies,
-        };
+        self.take_permissions(user);
         self.apply_limits(headers);
         let name = match (&self.connect.user, &self.connect.token) {
             (user, _) if !user.is_empty() => user.clone(),
@@ -265,6 +258,19 @@ impl Session {
         details.version.clone_from(&self.connect.version);
         details.protocol = self.connect.protocol;
         Ok(())
+    }
+
+    /// From now on it is this user.
+    pub(crate) fn take_permissions(&mut self, user: &Arc<UserSession>) {
+        self.user = Some(Arc::clone(user));
+        self.permissions = user.permissions.clone();
+        let replies = self.permissions.as_ref().and_then(ReplyPermissions::new);
+        self.sink.set_reply_permits(replies.as_ref().map(|replies| replies.grants()));
+        self.publishing = Publishing {
+            restricted: self.permissions.as_ref().is_some_and(|p| p.restricts_publish()),
+            known: Default::default(),
+            replies,
+        };
     }
 
     /// Makes the name that the log uses, as nats-server's log has it.

@@ -1,11 +1,13 @@
 //! What all connections share.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use account::{Account, Accounts};
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 use types::Timestamp;
 use wire::CloseReason;
 
@@ -27,7 +29,12 @@ pub struct ServerCtx {
     epoch: Instant,
     epoch_wall_ns: i64,
     phase: AtomicU8,
+    reload_turn: AtomicU64,
+    reload_progress: Notify,
 }
+
+/// Longest that clients may take to follow a reload; hashing passwords takes time.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Where the server is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +60,8 @@ impl ServerCtx {
             epoch: Instant::now(),
             epoch_wall_ns: i64::try_from(wall.as_nanos()).unwrap_or(i64::MAX),
             phase: AtomicU8::new(Phase::Running as u8),
+            reload_turn: AtomicU64::new(0),
+            reload_progress: Notify::new(),
         })
     }
 
@@ -76,7 +85,7 @@ impl ServerCtx {
         // A year is as good as never, and cannot overflow.
         const FAR_NS: u64 = 365 * 86_400 * 1_000_000_000;
         let now_ns = self.now_ns();
-        let wait = std::time::Duration::from_nanos(ns.saturating_sub(now_ns).min(FAR_NS));
+        let wait = Duration::from_nanos(ns.saturating_sub(now_ns).min(FAR_NS));
         tokio::time::Instant::now() + wait
     }
 
@@ -138,6 +147,91 @@ impl ServerCtx {
             auth_required: self.accounts.load().auth_required(),
             account: None,
         }
+    }
+
+    /// Puts changed options and accounts into force, for clients to come and for those there are:
+    /// each looks at its own user, permissions and limits anew, and is closed where it may not
+    /// stay. Waits for all of them, but not for ever (`server/reload.go` `reloadAuthorization`).
+    pub async fn reload(&self, options: ClientOptions, accounts: Arc<Accounts>) {
+        let before = self.options.swap(Arc::new(options));
+        self.accounts.store(accounts);
+        let turn = self.reload_turn.fetch_add(1, Ordering::AcqRel) + 1;
+        for conn in self.connections.all() {
+            conn.wake();
+        }
+        let all_follow = async {
+            loop {
+                let mut progress = pin!(self.reload_progress.notified());
+                progress.as_mut().enable();
+                if self.connections.all().iter().all(|conn| conn.follows(turn)) {
+                    return;
+                }
+                progress.await;
+            }
+        };
+        if tokio::time::timeout(RELOAD_DEADLINE, all_follow).await.is_err() {
+            tracing::warn!("some clients have not followed the reload yet");
+        }
+        let max = self.options.load().max_connections;
+        if max != before.max_connections {
+            self.close_beyond(max);
+        }
+        for account in self.accounts.load().iter() {
+            self.close_excess(account);
+        }
+    }
+
+    fn close_beyond(&self, max: Option<u64>) {
+        let max = max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+        let mut clients = self.open_clients(|_| true);
+        let beyond = clients.len().saturating_sub(max);
+        if beyond == 0 {
+            return;
+        }
+        clients.truncate(beyond);
+        for conn in clients {
+            let text = wire::err::MAXIMUM_CONNECTIONS_EXCEEDED;
+            conn.close_with(text, CloseReason::MaxConnectionsExceeded);
+        }
+        tracing::info!("Closed {beyond} connections to fall within max_connections");
+    }
+
+    /// Clients of an account that are beyond its limit, the newest first (`server/accounts.go`
+    /// `updateRemoteServer`).
+    pub fn excess_clients(&self, account: &Account) -> Vec<Arc<Conn>> {
+        let excess = usize::try_from(account.excess_connections()).unwrap_or(usize::MAX);
+        if excess == 0 {
+            return Vec::new();
+        }
+        let mut clients = self.open_clients(|conn| std::ptr::eq(&*conn.account(), account));
+        clients.truncate(excess);
+        clients
+    }
+
+    /// Closes the newest clients of an account that are beyond its limit; how many.
+    pub fn close_excess(&self, account: &Account) -> usize {
+        let excess = self.excess_clients(account);
+        for conn in &excess {
+            let text = wire::err::MAXIMUM_ACCOUNT_CONNECTIONS_EXCEEDED;
+            conn.close_with(text, CloseReason::MaxAccountConnectionsExceeded);
+        }
+        excess.len()
+    }
+
+    /// Clients that are not about to end, the newest first.
+    fn open_clients(&self, wanted: impl Fn(&Conn) -> bool) -> Vec<Arc<Conn>> {
+        let mut clients = self.connections.all();
+        clients.retain(|conn| !conn.sink.outbox.is_closed() && wanted(conn));
+        clients.sort_by_key(|conn| std::cmp::Reverse((conn.start_ns, conn.id())));
+        clients
+    }
+
+    pub(crate) fn reload_turn(&self) -> u64 {
+        self.reload_turn.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn reload_followed(&self) {
+        self.reload_progress.notify_waiters();
     }
 
     /// Messages and bytes of all clients there are and were.

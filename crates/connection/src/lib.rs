@@ -27,6 +27,7 @@ mod publish;
 mod reader;
 mod refused;
 mod registry;
+mod reload;
 mod requester;
 mod session;
 mod snapshot;

@@ -45,6 +45,16 @@ impl Pings {
         }
     }
 
+    /// Takes another interval from now on.
+    pub(crate) fn set_rhythm(&mut self, interval: Duration, max: u32, now_ns: u64) {
+        self.max = max;
+        let interval_ns = nanos(interval);
+        if interval_ns != self.interval_ns {
+            self.interval_ns = interval_ns;
+            self.due_ns = self.due_ns.min(now_ns.saturating_add(interval_ns));
+        }
+    }
+
     /// CONNECT came: the first ping follows soon, spread by up to a fifth (`server/client.go`
     /// `setFirstPingTimer`). `salt` is any number that differs between connections.
     pub(crate) fn connected(&mut self, now_ns: u64, salt: u64) {

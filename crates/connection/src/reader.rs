@@ -50,6 +50,8 @@ pub fn spawn_client(stream: TcpStream, ctx: Arc<ServerCtx>) {
     sink.outbox.attach(Box::new(SocketTransport(Arc::clone(&socket))));
     let global = Arc::clone(ctx.accounts.load().global());
     let conn = Conn::new(sink, peer, ctx.now_ns(), &global);
+    // It is new: nothing is there yet.
+    let _ = conn.bell.set(Arc::clone(&socket));
     tokio::spawn(serve(ctx, conn, Halves { socket, read, write }, global));
 }
 
@@ -149,6 +151,7 @@ impl Reader {
                 Event::Bell => {
                     bell.set(socket.bell.notified());
                     self.look_at_output();
+                    self.follow_reload().await;
                 }
                 Event::Writable => self.resume_output(),
                 Event::Timer => {
@@ -169,9 +172,23 @@ impl Reader {
         self.blocked.as_ref().map_or(due_ns, |blocked| blocked.due_ns.min(due_ns))
     }
 
+    /// Looks whether the configuration was reloaded.
+    async fn follow_reload(&mut self) {
+        match self.session.follow_reload().await {
+            Ok(()) => self.session.batch.finish(),
+            Err(reason) => self.close(reason),
+        }
+    }
+
     /// Handles what was read, up to the last whole frame.
     async fn on_input(&mut self, count: usize) {
         self.buffer.filled(count);
+        if self.session.ctx.reload_turn() != self.session.reload_turn {
+            self.follow_reload().await;
+            if self.session.sink.outbox.is_closed() {
+                return;
+            }
+        }
         self.session.now_ns = self.session.ctx.now_ns();
         self.session.tracing = tracing::enabled!(tracing::Level::TRACE);
         loop {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use account::{Account, Membership, Permissions, ReplyPermissions};
+use account::{Account, Membership, Permissions, ReplyPermissions, UserSession};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use routing::{ClientSink, RouteBatch, SubjectSpace};
@@ -30,6 +30,10 @@ pub(crate) struct Session {
     pub(crate) space: Arc<SubjectSpace>,
     pub(crate) membership: Option<Membership>,
     pub(crate) permissions: Option<Arc<Permissions>>,
+    /// What it was let in as, since CONNECT.
+    pub(crate) user: Option<Arc<UserSession>>,
+    /// The reload of the configuration that it follows.
+    pub(crate) reload_turn: u64,
     pub(crate) publishing: Publishing,
     pub(crate) connect: ConnectOptions,
     pub(crate) stage: Stage,
@@ -80,6 +84,9 @@ pub(crate) struct Counts {
 
 impl Session {
     pub(crate) fn new(ctx: &Arc<ServerCtx>, conn: &Arc<Conn>, account: &Arc<Account>) -> Self {
+        // Before what it stands for.
+        let reload_turn = ctx.reload_turn();
+        conn.reload_turn.store(reload_turn, Ordering::Release);
         let options = ctx.options.load_full();
         let now_ns = conn.start_ns;
         let auth_required = ctx.accounts.load().auth_required();
@@ -90,6 +97,8 @@ impl Session {
             space: Arc::clone(account.space()),
             membership: None,
             permissions: None,
+            user: None,
+            reload_turn,
             publishing: Publishing::default(),
             connect: ConnectOptions::default(),
             stage: Stage::New,

@@ -13,5 +13,6 @@ mod output;
 mod reference;
 mod refused;
 mod registry;
+mod reload;
 mod subscriptions;
 mod timers;

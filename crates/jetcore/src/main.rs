@@ -8,7 +8,7 @@ mod store_cmd;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use config_validate::options::Options;
+use config_validate::options::{Options, Overrides};
 use server_lifecycle::log::{self, FATAL, LogHandle};
 use server_lifecycle::{Server, StartError, run_until_signalled};
 use startup::Startup;
@@ -23,11 +23,11 @@ fn main() -> ExitCode {
     let args = std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned());
     match startup::prepare(args) {
         Startup::Exit(code) => code,
-        Startup::Serve(options) => serve(*options),
+        Startup::Serve(options, flags) => serve(*options, *flags),
     }
 }
 
-fn serve(options: Options) -> ExitCode {
+fn serve(options: Options, flags: Overrides) -> ExitCode {
     let log = match log::install(&options.log) {
         Ok(log) => log,
         Err(error) => {
@@ -43,12 +43,12 @@ fn serve(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run(options, &log));
+    let code = runtime.block_on(run(options, flags, &log));
     runtime.shutdown_timeout(RUNTIME_DEADLINE);
     code
 }
 
-async fn run(options: Options, log: &LogHandle) -> ExitCode {
+async fn run(options: Options, flags: Overrides, log: &LogHandle) -> ExitCode {
     let server = match Server::start(options).await {
         Ok(server) => server,
         Err(StartError::Options(error)) => {
@@ -60,6 +60,8 @@ async fn run(options: Options, log: &LogHandle) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    server.keep_flags(flags);
+    server.attach_log(log.clone());
     match run_until_signalled(&server, Some(log)).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

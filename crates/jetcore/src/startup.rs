@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use config_validate::options::{Options, validate};
+use config_validate::options::{Options, Overrides, validate};
 
 use crate::flags::{self, Command, Run};
 
@@ -11,8 +11,9 @@ const PROGRAM: &str = "nats-server";
 
 /// What to do after the command line was read.
 pub(crate) enum Startup {
-    /// Start a server.
-    Serve(Box<Options>),
+    /// Start a server. What the command line said is in the options already, and wins at every
+    /// reload.
+    Serve(Box<Options>, Box<Overrides>),
     /// Everything asked for is done, or was refused.
     Exit(ExitCode),
 }
@@ -60,9 +61,9 @@ fn configure(run: Run) -> Startup {
         return check(run, &options, &warnings);
     }
     eprint!("{warnings}");
-    options.merge_flags(run.overrides);
+    options.merge_flags(run.overrides.clone());
     match validate(&mut options) {
-        Ok(()) => Startup::Serve(Box::new(options)),
+        Ok(()) => Startup::Serve(Box::new(options), Box::new(run.overrides)),
         Err(error) => fail(&error),
     }
 }

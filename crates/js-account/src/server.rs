@@ -48,6 +48,11 @@ impl ServerUsage {
         })
     }
 
+    /// Sets the server's byte limits; negative is no limit. What is stored beyond them stays.
+    pub fn set_limits(&self, max_memory: i64, max_storage: i64) {
+        self.limits.set(max_memory, max_storage);
+    }
+
     /// Enrols an account with its limits per tier (`""` is the flat tier).
     ///
     /// Refused with 10028 or 10047 where the limits of all accounts together would pass what the

@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use account::Account;
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use config_validate::Options;
 use config_validate::options::WriteTimeoutPolicy;
 use connection::{ServerCtx, SubInfo, WithSubs};
@@ -40,7 +40,8 @@ const FEATURE_FLAGS: [&str; 2] = ["js_ack_fc_v2", "js_raft_delete_range"];
 /// What the endpoints report, gathered from the server's parts.
 pub struct Monitor {
     ctx: Arc<ServerCtx>,
-    options: Arc<Options>,
+    options: ArcSwap<Options>,
+    base_path: String,
     http_port: u16,
     jetstream: ArcSwapOption<JetStream>,
     ready: AtomicBool,
@@ -58,7 +59,8 @@ impl Monitor {
     pub fn new(ctx: Arc<ServerCtx>, options: Arc<Options>, http_port: u16) -> Arc<Self> {
         Arc::new(Monitor {
             ctx,
-            options,
+            base_path: options.monitor.base_path.clone(),
+            options: ArcSwap::new(options),
             http_port,
             jetstream: ArcSwapOption::empty(),
             ready: AtomicBool::new(false),
@@ -73,13 +75,18 @@ impl Monitor {
         self.jetstream.store(running);
     }
 
+    /// Options were reloaded.
+    pub fn set_options(&self, options: Arc<Options>) {
+        self.options.store(options);
+    }
+
     /// Clients can connect.
     pub fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
     }
 
     pub(crate) fn base_path(&self) -> &str {
-        &self.options.monitor.base_path
+        &self.base_path
     }
 
     pub(crate) fn count_request(&self, path: &str) {
@@ -96,7 +103,7 @@ impl Monitor {
 
     /// `/varz`.
     pub fn varz(&self) -> Varz {
-        let options = &*self.options;
+        let options = self.options.load_full();
         let (info, accounts) = (self.ctx.info.load(), self.ctx.accounts.load());
         let now_ns = self.ctx.now_ns();
         let traffic = self.ctx.traffic();
@@ -191,7 +198,8 @@ impl Monitor {
     }
 
     fn jetstream_limits(&self) -> JetStreamLimits {
-        let limits = &self.options.jetstream.limits;
+        let options = self.options.load();
+        let limits = &options.jetstream.limits;
         JetStreamLimits {
             max_request_batch: limits.max_request_batch,
             max_ack_pending: limits.max_ack_pending,
@@ -318,7 +326,7 @@ impl Monitor {
         if !self.ready.load(Ordering::Acquire) {
             return Health::NotReady;
         }
-        if !self.options.jetstream.enabled {
+        if !self.options.load().jetstream.enabled {
             return Health::NoJetStream;
         }
         let running = self.jetstream.load();
@@ -407,7 +415,7 @@ impl Monitor {
         FEATURE_FLAGS
             .iter()
             .map(|&flag| (flag.to_owned(), false))
-            .chain(self.options.feature_flags.clone())
+            .chain(self.options.load().feature_flags.clone())
             .collect()
     }
 

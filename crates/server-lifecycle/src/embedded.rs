@@ -10,6 +10,7 @@ use config_validate::options::{MonitorOptions, Options, Port};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::StartError;
+use crate::reload::ReloadError;
 use crate::server::Server;
 
 /// Longest that a runtime's tasks may take to end.
@@ -69,6 +70,17 @@ impl Embedded {
         match &self.parts {
             Some((server, _)) => server,
             None => unreachable!("parts are taken only by `stop`, which consumes or drops this"),
+        }
+    }
+
+    /// Follows other options, as [`Server::reload_options`] does; waits.
+    ///
+    /// # Errors
+    /// As [`Server::reload_options`].
+    pub fn reload_options(&self, options: Options) -> Result<(), ReloadError> {
+        match &self.parts {
+            Some((server, runtime)) => runtime.block_on(server.reload_options(options)),
+            None => Err(ReloadError::Stopping),
         }
     }
 

@@ -13,11 +13,16 @@
 //! directory, engine, recovery) → clients are accepted → ports file. Stop: no more accepting →
 //! clients get what is queued and are closed → streams are flushed and closed → monitoring ends.
 //!
-//! Entry points: [`Server::start`], [`Server::shutdown`], [`Embedded::start`],
+//! Reload: the file is read and checked, compared with the options in effect, and refused as a whole
+//! where something changed that a running server cannot change; then accounts, the system's
+//! services, clients and JetStream follow, in this order.
+//!
+//! Entry points: [`Server::start`], [`Server::reload`], [`Server::shutdown`],
+//! [`Embedded::start`],
 //! [`Embedded::temporary`].
 //!
 //! Wire sources: `server/server.go`, `server/jetstream.go` (`EnableJetStream`), `server/log.go`,
-//! `server/signal.go`.
+//! `server/signal.go`, `server/reload.go`.
 
 mod embedded;
 mod error;
@@ -27,6 +32,7 @@ mod jetstream;
 mod listener;
 pub mod log;
 mod os;
+mod reload;
 mod server;
 mod services;
 pub mod signal;
@@ -39,5 +45,6 @@ mod tests;
 pub use embedded::{Embedded, loopback};
 pub use error::{ListenError, StartError};
 pub use jetstream::{JetStreamError, StoreDirError};
+pub use reload::ReloadError;
 pub use server::Server;
 pub use signals::run_until_signalled;

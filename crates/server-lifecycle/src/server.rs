@@ -1,11 +1,13 @@
 //! One running server: its start, its addresses and its end.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use account::Accounts;
-use config_validate::options::{self, Options};
+use arc_swap::ArcSwap;
+use config_validate::options::{self, Options, Overrides};
 use connection::{ClientOptions, ServerCtx, ServerInfo, generate_server_id};
 use monitor::Monitor;
 use parking_lot::Mutex;
@@ -16,8 +18,10 @@ use crate::error::{ListenError, StartError};
 use crate::files::{self, PortsFile};
 use crate::jetstream::JetStream;
 use crate::listener::{self, join};
-use crate::services::Services;
-use crate::{identity, os, system};
+use crate::log::LogHandle;
+use crate::reload::ReloadError;
+use crate::system::{ReloadHook, SystemServices};
+use crate::{identity, os};
 
 /// Longest that clients may take to leave at a shutdown.
 const CLIENTS_DEADLINE: Duration = Duration::from_secs(5);
@@ -32,23 +36,27 @@ pub struct Server {
     inner: Arc<Inner>,
 }
 
-struct Inner {
-    ctx: Arc<ServerCtx>,
-    options: Arc<Options>,
-    monitor: Arc<Monitor>,
-    client_addr: SocketAddr,
+pub(crate) struct Inner {
+    pub(crate) ctx: Arc<ServerCtx>,
+    pub(crate) options: ArcSwap<Options>,
+    pub(crate) monitor: Arc<Monitor>,
+    pub(crate) client_addr: SocketAddr,
     monitor_addr: Option<SocketAddr>,
-    running: Mutex<Running>,
-    stage: watch::Sender<Stage>,
+    pub(crate) running: Mutex<Running>,
+    pub(crate) stage: watch::Sender<Stage>,
+    /// What the command line said: it wins over the file at a reload, too.
+    pub(crate) flags: Mutex<Overrides>,
+    pub(crate) log: Mutex<Option<LogHandle>>,
+    pub(crate) reloading: tokio::sync::Mutex<()>,
 }
 
 /// What is taken apart at the end.
 #[derive(Default)]
-struct Running {
+pub(crate) struct Running {
     accepting: Option<JoinHandle<()>>,
     monitoring: Option<JoinHandle<()>>,
-    jetstream: Option<JetStream>,
-    services: Services,
+    pub(crate) jetstream: Option<JetStream>,
+    pub(crate) services: Option<SystemServices>,
     ports_file: Option<PortsFile>,
 }
 
@@ -62,7 +70,7 @@ impl Drop for Running {
 
 /// How far a server's life has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Stage {
+pub(crate) enum Stage {
     Running,
     LameDuck,
     Stopping,
@@ -108,7 +116,8 @@ impl Server {
             running.jetstream = Some(started);
             update_info(&ctx, |info| info.jetstream = true);
         }
-        running.services = system::serve(&ctx, &options, &monitor, &ctx.accounts.load());
+        let hook = Arc::new(ReloadHook::default());
+        running.services = Some(SystemServices::serve(&ctx, &options, &monitor, &hook));
         let client_addr = start_clients(&ctx, &options, &mut running).await?;
         if let Some(dir) = &options.ports_file_dir {
             match PortsFile::write(dir, Some(client_addr), monitor_addr) {
@@ -123,8 +132,52 @@ impl Server {
         tracing::info!("Server is ready");
         let running = Mutex::new(running);
         let (stage, _) = watch::channel(Stage::Running);
-        let inner = Inner { ctx, options, monitor, client_addr, monitor_addr, running, stage };
-        Ok(Server { inner: Arc::new(inner) })
+        let inner = Arc::new(Inner {
+            ctx,
+            options: ArcSwap::new(options),
+            monitor,
+            client_addr,
+            monitor_addr,
+            running,
+            stage,
+            flags: Mutex::default(),
+            log: Mutex::default(),
+            reloading: tokio::sync::Mutex::default(),
+        });
+        let (server, runtime) = (Arc::downgrade(&inner), tokio::runtime::Handle::current());
+        hook.set(Box::new(move || {
+            let Some(server) = server.upgrade() else { return Ok(()) };
+            runtime.block_on(server.reload()).map_err(|error| error.to_string())
+        }));
+        Ok(Server { inner })
+    }
+
+    /// Reads the configuration file again and follows what changed in it, on the fly: clients,
+    /// accounts and streams that are not concerned do not notice. Either all changes are followed,
+    /// or none (`server/reload.go` `Reload`).
+    ///
+    /// # Errors
+    /// When there is no file, it is not valid, or it changes what a running server cannot change.
+    pub async fn reload(&self) -> Result<(), ReloadError> {
+        self.inner.reload().await
+    }
+
+    /// As [`reload`](Self::reload), with options that are in no file.
+    ///
+    /// # Errors
+    /// As [`reload`](Self::reload).
+    pub async fn reload_options(&self, options: Options) -> Result<(), ReloadError> {
+        self.inner.reload_options(options).await
+    }
+
+    /// Remembers what the command line said: it wins over the file at every reload.
+    pub fn keep_flags(&self, flags: Overrides) {
+        *self.inner.flags.lock() = flags;
+    }
+
+    /// Lets reloads change the process's log.
+    pub fn attach_log(&self, log: LogHandle) {
+        *self.inner.log.lock() = Some(log);
     }
 
     /// Where clients connect, with the port that was really taken. An unspecified host is as
@@ -154,8 +207,8 @@ impl Server {
     }
 
     /// The options in effect.
-    pub fn options(&self) -> &Options {
-        &self.inner.options
+    pub fn options(&self) -> Arc<Options> {
+        self.inner.options.load_full()
     }
 
     /// What its connections share: counters, accounts, the connections themselves.
@@ -224,21 +277,24 @@ impl Inner {
             return;
         }
         tracing::info!("Initiating Shutdown...");
+        // A reload holds JetStream for a while.
+        let reload = tokio::time::timeout(CLIENTS_DEADLINE, self.reloading.lock()).await;
         let mut running = std::mem::take(&mut *self.running.lock());
         end(running.accepting.take()).await;
         self.ctx.shut_down();
         if tokio::time::timeout(CLIENTS_DEADLINE, self.ctx.connections.drained()).await.is_err() {
             tracing::warn!("{} clients did not close in time", self.ctx.connections.len());
         }
-        self.stop_jetstream(&mut running).await;
+        self.stop_jetstream(running.jetstream.take()).await;
         end(running.monitoring.take()).await;
         drop(running);
+        drop(reload);
         tracing::info!("Server Exiting..");
         self.enter(Stage::Stopped);
     }
 
-    async fn stop_jetstream(&self, running: &mut Running) {
-        let Some(jetstream) = running.jetstream.take() else { return };
+    pub(crate) async fn stop_jetstream(&self, jetstream: Option<JetStream>) {
+        let Some(jetstream) = jetstream else { return };
         tracing::info!("Initiating JetStream Shutdown...");
         self.monitor.set_jetstream(None);
         let stopped = tokio::task::spawn_blocking(move || jetstream.stop(STREAMS_DEADLINE)).await;
@@ -256,8 +312,9 @@ impl Inner {
         tracing::info!("Entering lame duck mode, stop accepting new clients");
         let accepting = self.running.lock().accepting.take();
         end(accepting).await;
-        let grace = self.options.lame_duck_grace_period;
-        let spread = self.options.lame_duck_duration.checked_sub(grace);
+        let options = self.options.load_full();
+        let grace = options.lame_duck_grace_period;
+        let spread = options.lame_duck_duration.checked_sub(grace);
         let spread = spread.filter(|d| !d.is_zero()).unwrap_or(Duration::from_secs(1));
         self.ctx.enter_lame_duck();
         let mut stage = self.stage.subscribe();
@@ -267,6 +324,20 @@ impl Inner {
             _ = stage.wait_for(|stage| *stage >= Stage::Stopping) => {}
         }
         self.shutdown().await;
+    }
+
+    /// Writes the file of ports somewhere else, or nowhere.
+    pub(crate) fn move_ports_file(&self, dir: Option<&Path>) {
+        let mut running = self.running.lock();
+        running.ports_file = None;
+        let Some(dir) = dir else { return };
+        match PortsFile::write(dir, Some(self.client_addr), self.monitor_addr) {
+            Ok(file) => running.ports_file = Some(file),
+            Err(error) => {
+                let error = os::error_text(&error);
+                tracing::error!("Error writing ports file ({}): {error}", dir.display());
+            }
+        }
     }
 
     async fn close_gradually(&self, grace: Duration, spread: Duration) {
@@ -353,7 +424,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-fn update_info(ctx: &ServerCtx, change: impl FnOnce(&mut ServerInfo)) {
+pub(crate) fn update_info(ctx: &ServerCtx, change: impl FnOnce(&mut ServerInfo)) {
     let mut info = ServerInfo::clone(&ctx.info.load());
     change(&mut info);
     ctx.info.store(Arc::new(info));

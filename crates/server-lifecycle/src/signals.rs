@@ -9,7 +9,7 @@ use crate::server::Server;
 
 /// Serves until the process is told to stop, or the server stops by itself
 /// (`server/signal.go` `handleSignals`): SIGINT and SIGTERM stop it, SIGUSR1 re-opens the log,
-/// SIGUSR2 is lame duck mode, SIGHUP would reload the configuration.
+/// SIGUSR2 is lame duck mode, SIGHUP reloads the configuration.
 ///
 /// # Errors
 /// When signals cannot be listened to; the server runs on then.
@@ -36,7 +36,7 @@ pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io
                 return Ok(());
             }
             Trapped::Terminate => {}
-            Trapped::Hangup => refuse_reload(server),
+            Trapped::Hangup => reload(server).await,
             Trapped::User1 => reopen(log),
             Trapped::User2 => lame_duck = LameDuck::Asked,
         }
@@ -49,12 +49,10 @@ enum LameDuck {
     Asked,
 }
 
-fn refuse_reload(server: &Server) {
-    let cause = match server.options().config_file {
-        None => "can only reload config when a file is provided using -c or --config",
-        Some(_) => "reload is not supported yet by this server",
-    };
-    tracing::error!("Failed to reload server configuration: {cause}");
+async fn reload(server: &Server) {
+    if let Err(error) = server.reload().await {
+        tracing::error!("Failed to reload server configuration: {error}");
+    }
 }
 
 fn reopen(log: Option<&LogHandle>) {

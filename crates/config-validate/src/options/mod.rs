@@ -12,6 +12,7 @@ mod mappings;
 mod overrides;
 mod permissions;
 mod reader;
+mod reload;
 mod validate;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use jetstream::{
 pub use mappings::{MappingDestination, SubjectMapping};
 pub use overrides::Overrides;
 pub use permissions::{AllowResponses, Permissions, SubjectPermission};
+pub use reload::{Change, ReloadRefused, Running};
 /// JetStream limits of an account: every number as written, -1 where nothing was.
 pub use types::AccountLimits as JetStreamAccountLimits;
 pub use validate::validate;

@@ -3,6 +3,7 @@
 mod accounts;
 mod auth;
 mod jetstream;
+mod reload;
 mod validation;
 
 use std::time::Duration;

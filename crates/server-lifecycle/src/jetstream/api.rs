@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use account::Accounts;
+use account::{Account, Accounts};
 use config_validate::Options;
 use connection::ServerCtx;
 use js_api::{Api, ApiSettings, Clients, INFO_SUBJECT, SUBJECTS};
@@ -14,43 +14,81 @@ use crate::services::Services;
 
 const PREFIX: &str = "$JS.API.";
 
-/// Puts the API into every account but the system account: whole where the account has JetStream,
-/// otherwise only the subject that says it has not (`server/jetstream.go`
-/// `enableAllJetStreamServiceImportsAndMappings`, `enableJetStreamInfoServiceImportOnly`).
-pub(super) fn serve(
-    engine: &Arc<Engine>,
-    accounts: &Accounts,
-    options: &Options,
-    ctx: &Arc<ServerCtx>,
-) -> Services {
-    let mut services = Services::default();
-    let js = &options.jetstream;
-    let defaults = ApiSettings::default();
-    let settings = ApiSettings {
-        strict: js.strict,
-        request_limit: usize::try_from(js.request_queue_limit).unwrap_or(usize::MAX),
-        system_account: match accounts.system() {
-            Some(system) => system.name().to_owned(),
-            None => defaults.system_account,
-        },
-        system_space: accounts.system().map(|system| Arc::clone(system.space())),
-    };
-    let api = Api::new(Arc::clone(engine), settings);
-    let clients: Arc<dyn Clients> = Arc::new(ConnectedClients { ctx: Arc::clone(ctx) });
-    for account in accounts.iter().filter(|account| !accounts.is_system(account)) {
-        let enabled = engine.account(account.name()).is_some();
-        let subjects = if enabled { SUBJECTS } else { &[INFO_SUBJECT] };
-        let service = api.service(account.name(), Arc::clone(&clients));
+/// The API in the accounts; it ends when this is dropped.
+pub(super) struct ApiServices {
+    api: Arc<Api>,
+    clients: Arc<dyn Clients>,
+    domain: Option<String>,
+    served: Vec<Served>,
+}
+
+struct Served {
+    account: Arc<Account>,
+    whole: bool,
+    _services: Services,
+}
+
+impl ApiServices {
+    /// Makes the API; it is nowhere yet.
+    pub(super) fn new(
+        engine: &Arc<Engine>,
+        accounts: &Accounts,
+        options: &Options,
+        ctx: &Arc<ServerCtx>,
+    ) -> Self {
+        let js = &options.jetstream;
+        let defaults = ApiSettings::default();
+        let settings = ApiSettings {
+            strict: js.strict,
+            request_limit: usize::try_from(js.request_queue_limit).unwrap_or(usize::MAX),
+            system_account: match accounts.system() {
+                Some(system) => system.name().to_owned(),
+                None => defaults.system_account,
+            },
+            system_space: accounts.system().map(|system| Arc::clone(system.space())),
+        };
+        ApiServices {
+            api: Api::new(Arc::clone(engine), settings),
+            clients: Arc::new(ConnectedClients { ctx: Arc::clone(ctx) }),
+            domain: js.domain.clone(),
+            served: Vec::new(),
+        }
+    }
+
+    /// Puts the API into every account but the system account: whole where the account has
+    /// JetStream, otherwise only the subject that says it has not (`server/jetstream.go`
+    /// `enableAllJetStreamServiceImportsAndMappings`, `enableJetStreamInfoServiceImportOnly`).
+    /// Accounts that are gone, or have something else now, are left.
+    pub(super) fn follow(&mut self, accounts: &Accounts) {
+        let engine = Arc::clone(self.api.engine());
+        let whole = |account: &Account| engine.account(account.name()).is_some();
+        self.served.retain(|served| {
+            accounts.iter().any(|account| Arc::ptr_eq(account, &served.account))
+                && served.whole == whole(&served.account)
+        });
+        for account in accounts.iter().filter(|account| !accounts.is_system(account)) {
+            if self.served.iter().any(|served| Arc::ptr_eq(&served.account, account)) {
+                continue;
+            }
+            let whole = whole(account);
+            let _services = self.serve(account, if whole { SUBJECTS } else { &[INFO_SUBJECT] });
+            self.served.push(Served { account: Arc::clone(account), whole, _services });
+        }
+    }
+
+    fn serve(&self, account: &Account, subjects: &[&str]) -> Services {
+        let mut services = Services::default();
+        let service = self.api.service(account.name(), Arc::clone(&self.clients));
         for subject in subjects {
             services.add(account.space(), subject, Arc::clone(&service));
         }
-        if let Some(domain) = &js.domain {
+        if let Some(domain) = &self.domain {
             let prefix = format!("$JS.{domain}.API.");
             let service = Arc::new(DomainMapping { prefix_len: prefix.len() });
             services.add(account.space(), &format!("{prefix}>"), service);
         }
+        services
     }
-    services
 }
 
 /// Looks up clients for the advisories that name them.

@@ -25,7 +25,7 @@ use types::AccountLimits;
 
 pub use store_dir::StoreDirError;
 
-use crate::services::Services;
+use api::ApiServices;
 use config::Resolved;
 use stores::DiskStores;
 
@@ -61,7 +61,7 @@ pub enum JetStreamError {
 pub(crate) struct JetStream {
     engine: Arc<Engine>,
     config: JetStreamConfig,
-    services: Services,
+    services: ApiServices,
     /// Says that the store directory is taken.
     _held: Option<File>,
 }
@@ -91,6 +91,33 @@ impl JetStream {
     /// The configuration in effect.
     pub(crate) fn config(&self) -> &JetStreamConfig {
         &self.config
+    }
+
+    /// Follows reloaded accounts: enables and disables, and takes over their limits. What cannot
+    /// be done is logged; the rest is done all the same. Blocks (`server/jetstream.go`
+    /// `configAllJetStreamAccounts`).
+    pub(crate) fn follow(&mut self, accounts: &Accounts) {
+        let wanted: Vec<_> = accounts.with_jetstream().collect();
+        for enabled in self.engine.accounts() {
+            if !wanted.iter().any(|(account, _)| account.name() == enabled.name()) {
+                self.engine.disable_account(enabled.name());
+            }
+        }
+        for (account, limits) in wanted {
+            if let Err(cause) = account.enable_jetstream(&self.engine, limits) {
+                let account = account.name().to_owned();
+                tracing::error!("{}", JetStreamError::Account { account, cause });
+            }
+        }
+        self.services.follow(accounts);
+    }
+
+    /// Raises the server's limits, bytes (`server/reload.go` `jetStreamLimitsOption`).
+    pub(crate) fn raise_limits(&mut self, max_memory: Option<i64>, max_store: Option<i64>) {
+        let config = &mut self.config;
+        config.max_memory = max_memory.unwrap_or(config.max_memory);
+        config.max_storage = max_store.unwrap_or(config.max_storage);
+        self.engine.usage().set_limits(config.max_memory, config.max_storage);
     }
 
     /// Flushes and closes all streams; false if that took too long. Blocks.
@@ -131,7 +158,8 @@ fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStream
         engine.stop(Duration::from_secs(10));
         return Err(error);
     }
-    let services = api::serve(&engine, &accounts, options, ctx);
+    let mut services = ApiServices::new(&engine, &accounts, options, ctx);
+    services.follow(&accounts);
     Ok(JetStream { engine, config, services, _held: held })
 }
 

@@ -14,6 +14,7 @@ mod tests;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use config_validate::options::LogOptions;
 use parking_lot::Mutex;
@@ -68,10 +69,24 @@ impl LogHandle {
     /// # Errors
     /// When the file cannot be opened; the old one stays in use.
     pub fn reopen(&self) -> Result<Reopened, LogError> {
-        match &mut *self.out.sink.lock() {
+        match &mut self.out.target.lock().sink {
             Sink::Stderr => Ok(Reopened::NotAFile),
             Sink::File(file) => file.reopen().map(|()| Reopened::File),
         }
+    }
+
+    /// Logs by other options from now on (`server/log.go` `ConfigureLogger`).
+    ///
+    /// # Errors
+    /// As [`subscriber`]; the log stays as it is then.
+    pub fn reconfigure(&self, options: &LogOptions) -> Result<(), LogError> {
+        let target = Target::open(options)?;
+        *self.out.target.lock() = target;
+        self.out.debug.store(options.debug, Ordering::Relaxed);
+        self.out.trace.store(options.trace, Ordering::Relaxed);
+        // What is switched off is remembered at each place that logs.
+        tracing::callsite::rebuild_interest_cache();
+        Ok(())
     }
 }
 
@@ -90,34 +105,48 @@ pub fn install(options: &LogOptions) -> Result<LogHandle, LogError> {
 /// # Errors
 /// When the file cannot be opened, or syslog was asked for.
 pub fn subscriber(options: &LogOptions) -> Result<(LogSubscriber, LogHandle), LogError> {
-    if options.syslog || options.remote_syslog.is_some() {
-        return Err(LogError::Syslog);
-    }
-    let stamp = Stamp::new(options.logtime, options.logtime_utc);
-    let (sink, palette) = match &options.file {
-        Some(path) => {
-            let file = LogFile::open(path, options.size_limit, options.max_files, stamp.clone())?;
-            (Sink::File(file), Palette::Plain)
-        }
-        None => (Sink::Stderr, Palette::of_stderr()),
-    };
-    let out = Arc::new(Out { sink: Mutex::new(sink), stamp, palette });
-    let subscriber =
-        LogSubscriber { out: Arc::clone(&out), debug: options.debug, trace: options.trace };
-    Ok((subscriber, LogHandle { out }))
+    let out = Arc::new(Out {
+        target: Mutex::new(Target::open(options)?),
+        debug: AtomicBool::new(options.debug),
+        trace: AtomicBool::new(options.trace),
+    });
+    Ok((LogSubscriber { out: Arc::clone(&out) }, LogHandle { out }))
 }
 
 /// Writes events as lines `[PID] 2026/11/23 22:45:16.123456 [INF] text`.
 pub struct LogSubscriber {
     out: Arc<Out>,
-    debug: bool,
-    trace: bool,
 }
 
 struct Out {
-    sink: Mutex<Sink>,
+    target: Mutex<Target>,
+    debug: AtomicBool,
+    trace: AtomicBool,
+}
+
+/// Where lines go, and what they look like there.
+struct Target {
+    sink: Sink,
     stamp: Stamp,
     palette: Palette,
+}
+
+impl Target {
+    fn open(options: &LogOptions) -> Result<Self, LogError> {
+        if options.syslog || options.remote_syslog.is_some() {
+            return Err(LogError::Syslog);
+        }
+        let stamp = Stamp::new(options.logtime, options.logtime_utc);
+        let (sink, palette) = match &options.file {
+            Some(path) => {
+                let (limit, keep) = (options.size_limit, options.max_files);
+                let file = LogFile::open(path, limit, keep, stamp.clone())?;
+                (Sink::File(file), Palette::Plain)
+            }
+            None => (Sink::Stderr, Palette::of_stderr()),
+        };
+        Ok(Target { sink, stamp, palette })
+    }
 }
 
 enum Sink {
@@ -131,14 +160,15 @@ impl Subscriber for LogSubscriber {
             return false;
         }
         match *metadata.level() {
-            Level::DEBUG => self.debug,
-            Level::TRACE => self.trace,
+            Level::DEBUG => self.out.debug.load(Ordering::Relaxed),
+            Level::TRACE => self.out.trace.load(Ordering::Relaxed),
             _ => true,
         }
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(match (self.trace, self.debug) {
+        let (trace, debug) = (&self.out.trace, &self.out.debug);
+        Some(match (trace.load(Ordering::Relaxed), debug.load(Ordering::Relaxed)) {
             (true, _) => LevelFilter::TRACE,
             (false, true) => LevelFilter::DEBUG,
             (false, false) => LevelFilter::INFO,
@@ -150,9 +180,10 @@ impl Subscriber for LogSubscriber {
         event.record(&mut text);
         let metadata = event.metadata();
         let label = Label::of(metadata.level(), metadata.target() == FATAL);
-        let line = line::format(&self.out.stamp, self.out.palette, label, &text.line);
+        let mut target = self.out.target.lock();
+        let line = line::format(&target.stamp, target.palette, label, &text.line);
         // A log that cannot be written must not stop the server.
-        match &mut *self.out.sink.lock() {
+        match &mut target.sink {
             Sink::Stderr => drop(std::io::stderr().lock().write_all(line.as_bytes())),
             Sink::File(file) => file.write(&line),
         }

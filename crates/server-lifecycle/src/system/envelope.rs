@@ -81,11 +81,11 @@ impl Shared {
             name: info.server_name.clone(),
             host: info.host.clone(),
             id: info.server_id.clone(),
-            cluster: self.options.cluster.name.clone(),
+            cluster: self.options.load().cluster.name.clone(),
             domain: info.domain.clone(),
             ver: types::COMPATIBLE_VERSION,
-            tags: self.options.server_tags.clone(),
-            metadata: self.options.server_metadata.clone(),
+            tags: self.options.load().server_tags.clone(),
+            metadata: self.options.load().server_metadata.clone(),
             feature_flags: self.monitor.feature_flags(),
             jetstream: info.jetstream,
             flags: if info.jetstream { CAPABILITY_JETSTREAM } else { 0 },
@@ -107,6 +107,12 @@ impl Shared {
                 Envelope { server, data: None, error: Some(Failure { code: 500, description }) }
             }
         })
+    }
+
+    /// Says that something was done, or why it was not (`server/events.go` `zReq`).
+    pub(super) fn done(&self, outcome: Result<(), String>) -> Option<Vec<u8>> {
+        let error = outcome.err().map(|description| Failure { code: 500, description });
+        json(&Envelope::<()> { server: self.server(), data: None, error })
     }
 
     /// Says that a request cannot be read.

@@ -7,10 +7,11 @@
 mod envelope;
 mod requests;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use account::Accounts;
+use account::{Account, Accounts};
+use arc_swap::ArcSwap;
 use config_validate::Options;
 use connection::ServerCtx;
 use monitor::Monitor;
@@ -23,40 +24,86 @@ use requests::{ACCOUNT_KINDS, Asker, SERVER_KINDS};
 /// Requests answered at the same time; more are dropped.
 const MAX_INFLIGHT: usize = 1024;
 
-/// Puts the services into all accounts. Must be called within a tokio runtime, whose blocking
-/// threads then do the work.
-pub(crate) fn serve(
-    ctx: &Arc<ServerCtx>,
-    options: &Arc<Options>,
-    monitor: &Arc<Monitor>,
-    accounts: &Accounts,
-) -> Services {
-    let mut services = Services::default();
-    let shared = Arc::new(Shared {
-        ctx: Arc::clone(ctx),
-        options: Arc::clone(options),
-        monitor: Arc::clone(monitor),
-        runtime: Handle::current(),
-        sequence: AtomicU64::new(0),
-        inflight: AtomicUsize::new(0),
-    });
-    for account in accounts.iter() {
+/// The services in the accounts; they end when this is dropped.
+pub(crate) struct SystemServices {
+    shared: Arc<Shared>,
+    served: Vec<(Arc<Account>, Services)>,
+}
+
+/// What a request to reload the configuration calls; set once the server is there.
+#[derive(Default)]
+pub(crate) struct ReloadHook(OnceLock<Reload>);
+
+type Reload = Box<dyn Fn() -> Result<(), String> + Send + Sync>;
+
+impl ReloadHook {
+    pub(crate) fn set(&self, reload: Reload) {
+        // There is one server to one hook.
+        let _ = self.0.set(reload);
+    }
+
+    fn run(&self) -> Result<(), String> {
+        self.0
+            .get()
+            .map_or_else(|| Err("the server is still starting".to_owned()), |reload| reload())
+    }
+}
+
+impl SystemServices {
+    /// Puts the services into all accounts. Must be called within a tokio runtime, whose blocking
+    /// threads then do the work.
+    pub(crate) fn serve(
+        ctx: &Arc<ServerCtx>,
+        options: &Arc<Options>,
+        monitor: &Arc<Monitor>,
+        reload: &Arc<ReloadHook>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            ctx: Arc::clone(ctx),
+            options: ArcSwap::new(Arc::clone(options)),
+            monitor: Arc::clone(monitor),
+            reload: Arc::clone(reload),
+            runtime: Handle::current(),
+            sequence: AtomicU64::new(0),
+            inflight: AtomicUsize::new(0),
+        });
+        let mut services = SystemServices { shared, served: Vec::new() };
+        services.follow(options, &ctx.accounts.load());
+        services
+    }
+
+    /// Takes over changed options, serves accounts that are new, and leaves those that are gone.
+    pub(crate) fn follow(&mut self, options: &Arc<Options>, accounts: &Accounts) {
+        self.shared.options.store(Arc::clone(options));
+        let is_there = |account: &Arc<Account>| accounts.iter().any(|a| Arc::ptr_eq(a, account));
+        self.served.retain(|(account, _)| is_there(account));
+        for account in accounts.iter() {
+            if !self.served.iter().any(|(served, _)| Arc::ptr_eq(served, account)) {
+                let services = self.serve_account(account, accounts);
+                self.served.push((Arc::clone(account), services));
+            }
+        }
+    }
+
+    fn serve_account(&self, account: &Arc<Account>, accounts: &Accounts) -> Services {
+        let shared = &self.shared;
+        let mut services = Services::default();
         let asker = match accounts.is_system(account) {
             true => Asker::System,
             false => Asker::Account(account.name().to_owned()),
         };
-        let id = ctx.info.load().server_id.clone();
+        let id = shared.ctx.info.load().server_id.clone();
         let subjects = match asker {
             Asker::System => system_subjects(&id),
             Asker::Account(_) => account_subjects(),
         };
         let service: Arc<dyn Service> =
-            Arc::new(SystemService { asker, shared: Arc::clone(&shared) });
+            Arc::new(SystemService { asker, shared: Arc::clone(shared) });
         for subject in subjects {
             services.add(account.space(), &subject, Arc::clone(&service));
         }
+        services
     }
-    services
 }
 
 fn system_subjects(id: &str) -> Vec<String> {
@@ -64,6 +111,7 @@ fn system_subjects(id: &str) -> Vec<String> {
         "$SYS.REQ.SERVER.PING".to_owned(),
         "$SYS.REQ.USER.INFO".to_owned(),
         format!("$SYS.REQ.SERVER.{id}.KICK"),
+        format!("$SYS.REQ.SERVER.{id}.RELOAD"),
     ];
     for kind in SERVER_KINDS {
         subjects.push(format!("$SYS.REQ.SERVER.PING.{kind}"));
@@ -88,9 +136,10 @@ fn account_subjects() -> Vec<String> {
 }
 
 /// What answers need.
-struct Shared {
+pub(crate) struct Shared {
     ctx: Arc<ServerCtx>,
-    options: Arc<Options>,
+    options: ArcSwap<Options>,
+    reload: Arc<ReloadHook>,
     monitor: Arc<Monitor>,
     runtime: Handle,
     sequence: AtomicU64,

@@ -73,6 +73,7 @@ pub(super) fn answer(
     let answered = match (kind, name, what, asker) {
         ("USER", "INFO", None, _) => return shared.user_info(from),
         ("SERVER", "PING", None, Asker::System) => return shared.statsz(),
+        ("SERVER", _, Some("RELOAD"), Asker::System) => return shared.done(shared.reload.run()),
         ("SERVER", _, Some("KICK"), Asker::System) => shared.kick(&options),
         ("SERVER", _, Some(what), Asker::System) => shared.about_server(what, &options)?,
         // To others the whole server is their account.
@@ -104,12 +105,13 @@ impl Shared {
             true => wanted.is_empty() || wanted == actual,
             false => actual.contains(wanted),
         };
-        let cluster = self.options.cluster.name.as_deref().unwrap_or_default();
+        let options = self.options.load();
+        let cluster = options.cluster.name.as_deref().unwrap_or_default();
         let domain = info.domain.as_deref().unwrap_or_default();
         fits(&filter.server_name, &info.server_name)
             && fits(&filter.host, &info.host)
             && fits(&filter.cluster, cluster)
-            && filter.tags.iter().all(|tag| self.options.server_tags.contains(tag))
+            && filter.tags.iter().all(|tag| options.server_tags.contains(tag))
             && (filter.domain.is_empty() || filter.domain == domain)
     }
 
@@ -186,7 +188,8 @@ impl Shared {
     /// Who the asking client is (`userInfoReq`).
     fn user_info(&self, from: ConnId) -> Option<Vec<u8>> {
         let client = self.ctx.connections.get(from)?.snapshot(&self.ctx, WithSubs::Count);
-        let user = self.options.auth.users.iter().find(|u| u.username == client.authorized_user);
+        let options = self.options.load();
+        let user = options.auth.users.iter().find(|u| u.username == client.authorized_user);
         let permissions = user.and_then(|user| user.permissions.as_deref());
         self.wrap(Ok(UserInfo {
             user: client.authorized_user.clone(),
