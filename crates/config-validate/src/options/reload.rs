@@ -110,7 +110,7 @@ impl Change {
             Change::Logtime(on) => format!("logtime = {on}"),
             Change::LogtimeUtc(on) => format!("logtime_utc = {on}"),
             Change::MaxConnections(max) => {
-                format!("max_connections = {}", max.map_or(-1, |max| i128::from(max)))
+                format!("max_connections = {}", max.map_or(-1, i128::from))
             }
             Change::Users => "authorization users".to_owned(),
             Change::Accounts => "accounts".to_owned(),
@@ -192,6 +192,11 @@ impl Diff {
         Err(ReloadRefused(format!("{field}: old={}, new={}", show(old), show(new))))
     }
 
+    /// As [`fixed`](Self::fixed), for values that hold secrets or have no words of their own.
+    fn unshown<T: PartialEq>(&self, field: &str, old: &T, new: &T) -> Result<(), ReloadRefused> {
+        self.fixed(field, old, new, |_| "...".to_owned())
+    }
+
     fn may<T: PartialEq + Clone>(&mut self, old: &T, new: &T, change: impl Fn(T) -> Change) {
         if old != new {
             self.changes.push(change(new.clone()));
@@ -209,11 +214,6 @@ fn or_empty(value: &Option<String>) -> String {
 
 fn or_zero<T: Display>(value: &Option<T>) -> String {
     value.as_ref().map_or_else(|| "0".to_owned(), T::to_string)
-}
-
-/// Values that hold secrets, or have no words of their own.
-fn hidden<T>(_: &T) -> String {
-    "...".to_owned()
 }
 
 fn port_number(port: &Option<Port>) -> String {
@@ -284,9 +284,9 @@ impl Options {
         diff.fixed("MaxPending", &was.max_pending, &is.max_pending, text)?;
         let stall = (&old.no_fast_producer_stall, &new.no_fast_producer_stall);
         diff.may(stall.0, stall.1, Change::NoFastProducerStall);
-        diff.fixed("Cluster", &old.cluster, &new.cluster, hidden)?;
+        diff.unshown("Cluster", &old.cluster, &new.cluster)?;
         diff.jetstream(old, new, running)?;
-        diff.fixed("JsAccDefaultDomain", &old.default_js_domain, &new.default_js_domain, hidden)?;
+        diff.unshown("JsAccDefaultDomain", &old.default_js_domain, &new.default_js_domain)?;
         diff.fixed("ProfPort", &old.prof_port, &new.prof_port, port_number)?;
         diff.may(&old.pid_file, &new.pid_file, Change::PidFile);
         diff.may(&old.ports_file_dir, &new.ports_file_dir, Change::PortsFileDir);
@@ -299,7 +299,7 @@ impl Options {
             Change::RemoteSyslog(to.unwrap_or_default())
         });
         diff.may(&old.write_deadline, &new.write_deadline, Change::WriteDeadline);
-        diff.fixed("WriteTimeout", &old.write_timeout, &new.write_timeout, hidden)?;
+        diff.unshown("WriteTimeout", &old.write_timeout, &new.write_timeout)?;
         let closed = (&old.limits.max_closed_clients, &new.limits.max_closed_clients);
         diff.fixed("MaxClosedClients", closed.0, closed.1, text)?;
         let time = |time: &Duration| duration(*time);
@@ -311,7 +311,7 @@ impl Options {
         });
         diff.may(&old.server_tags, &new.server_tags, |_| Change::Tags);
         diff.may(&old.server_metadata, &new.server_metadata, |_| Change::Metadata);
-        diff.fixed("FeatureFlags", &old.feature_flags, &new.feature_flags, hidden)?;
+        diff.unshown("FeatureFlags", &old.feature_flags, &new.feature_flags)?;
         Ok(diff.changes)
     }
 }
@@ -367,12 +367,12 @@ impl Diff {
         self.fixed("JetStreamDomain", &was.domain, &is.domain, or_empty)?;
         self.fixed("JetStreamExtHint", &was.extension_hint, &is.extension_hint, text)?;
         // The reference prints the keys.
-        self.fixed("JetStreamKey", &was.key, &is.key, hidden)?;
-        self.fixed("JetStreamOldKey", &was.prev_key, &is.prev_key, hidden)?;
-        self.fixed("JetStreamCipher", &was.cipher, &is.cipher, hidden)?;
+        self.unshown("JetStreamKey", &was.key, &is.key)?;
+        self.unshown("JetStreamOldKey", &was.prev_key, &is.prev_key)?;
+        self.unshown("JetStreamCipher", &was.cipher, &is.cipher)?;
         self.fixed("JetStreamUniqueTag", &was.unique_tag, &is.unique_tag, or_empty)?;
-        self.fixed("JetStreamLimits", &was.limits, &is.limits, hidden)?;
-        self.fixed("JetStreamTpm", &was.tpm, &is.tpm, hidden)?;
+        self.unshown("JetStreamLimits", &was.limits, &is.limits)?;
+        self.unshown("JetStreamTpm", &was.tpm, &is.tpm)?;
         let catchup = (&was.max_outstanding_catchup, &is.max_outstanding_catchup);
         self.fixed("JetStreamMaxCatchup", catchup.0, catchup.1, or_zero)?;
         let queue = (&was.request_queue_limit, &is.request_queue_limit);
