@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tests::{Node, Raw, Setup, reference};
 
 /// Fills a server with streams of several kinds.
-fn fill(node: &Node) {
+pub(crate) fn fill(node: &Node) {
     let mut raw = Raw::client(node);
     let mut ask = |subject: &str, body: Value| {
         let reply = raw.api(subject, &body.to_string());
@@ -60,7 +60,7 @@ fn fill(node: &Node) {
 }
 
 /// What a client sees of all of it, without times that a restart may change.
-fn picture(node: &Node) -> Value {
+pub(crate) fn picture(node: &Node) -> Value {
     let mut raw = Raw::client(node);
     let mut streams = Vec::new();
     for name in ["PLAIN", "KV_b", "WORK"] {

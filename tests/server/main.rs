@@ -5,6 +5,7 @@ mod clients;
 mod crash;
 mod differential;
 mod embedded;
+mod encryption;
 mod interop;
 mod jetstream;
 mod protocol;

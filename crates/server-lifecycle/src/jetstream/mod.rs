@@ -181,6 +181,7 @@ fn encryption(options: &Options) -> Result<Option<Encryption>, JetStreamError> {
                 Cipher::ChaCha => StoreCipher::ChaCha,
                 Cipher::Aes => StoreCipher::Aes,
             };
+            mark::hit!(F1372);
             Ok(Some(Encryption { cipher, key, previous: master(&js.prev_key) }))
         }
     }

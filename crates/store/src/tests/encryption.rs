@@ -381,3 +381,47 @@ fn blocks_that_the_reference_broke_are_mended() {
         }
     }
 }
+
+#[test]
+fn a_changed_compression_is_that_of_later_blocks() {
+    for encryption in [None, Some(keyed(StoreCipher::Aes, "key", ""))] {
+        let mut world = World::new(2_000);
+        world.options.encryption = encryption;
+        let mut now = config();
+        let mut store = world.create(&now);
+        let text = "compressible ".repeat(10);
+        let mut stored = Vec::new();
+        for (round, compression) in
+            [Compression::None, Compression::S2, Compression::None].into_iter().enumerate()
+        {
+            now.compression = compression;
+            store.update_config(&now, &mut |_| {}).unwrap();
+            for number in 0..60 {
+                put(&mut store, "s", &text, number);
+                store.flush(Durability::Synced).unwrap();
+            }
+            let names = world.msgs_files();
+            let length = |name: &String| {
+                let index: u64 = name.strip_suffix(".blk")?.parse().ok()?;
+                Some((index, world.disk.read(&world.msgs_file(name)).unwrap().len()))
+            };
+            let mut blocks: Vec<_> = names.iter().filter_map(length).collect();
+            blocks.sort_unstable();
+            let tail = blocks.pop().unwrap();
+            let packed = blocks.iter().filter(|(_, len)| *len < 1_000).count();
+            stored.push(packed);
+            assert!(tail.1 % (store.size_of(1, 0, text.len()) as usize) == 0, "the last is plain");
+            assert!(blocks.len() > 3 * (round + 1));
+        }
+        assert_eq!(stored[0], 0);
+        assert!(stored[1] > 2, "{stored:?}");
+        assert!(stored[2] <= stored[1] + 1, "{stored:?}");
+        // A purge rewrites a block, which must stay readable.
+        store.purge(&Purge { below_seq: 70, ..Purge::default() }, &mut |_| {}).unwrap();
+        store.flush(Durability::Synced).unwrap();
+        drop(store);
+        let mut store = world.open();
+        assert_eq!(seqs(&mut *store), (70..=180).collect::<Vec<u64>>());
+        assert!((70..=180).all(|seq| payload_of(&mut *store, seq).as_ref() == Some(&text)));
+    }
+}
