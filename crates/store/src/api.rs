@@ -141,6 +141,10 @@ pub enum StoreError {
     /// The record would be larger than the format allows (`ErrMsgTooLarge`).
     #[error("message to large")]
     TooLarge,
+    /// The header block does not end with its first empty line: on disk that could not be told
+    /// from damage.
+    #[error("malformed message headers")]
+    BadHeaders,
     /// An earlier write or sync failed; the store takes no writes until it healed.
     #[error("store failed earlier: {0}")]
     Poisoned(String),

@@ -6,7 +6,7 @@ use super::block::Block;
 use super::record::{self, Message};
 use super::subjects::SubjectInfo;
 use super::{Compaction, FileStore, IndexDue, Undo};
-use crate::api::{Erase, NewMsg, OnRemoved, Removed, StoreError};
+use crate::api::{Durability, Erase, NewMsg, OnRemoved, Removed, StoreError};
 use crate::ttl;
 
 /// An emptied last block of at least this size makes room for a new one.
@@ -41,6 +41,9 @@ impl FileStore {
             || self.last_seq >= record::MAX_SEQ - 1
         {
             return Err(StoreError::TooLarge);
+        }
+        if !record::has_right_border(msg.headers, msg.payload) {
+            return Err(StoreError::BadHeaders);
         }
         if self.limits.discard == Discard::New {
             self.admit(&msg, len as u64)?;
@@ -292,6 +295,16 @@ impl FileStore {
                 self.untraced.push((index, seq, ts_ns));
             }
         }
+    }
+
+    /// Before limits change: what went by them alone would come back at recovery if they were
+    /// raised.
+    pub(super) fn trace_before_change(&mut self) -> Result<(), StoreError> {
+        if self.blocks.front().is_some_and(|front| front.unread) {
+            self.read_front()?;
+        }
+        self.trace_limits();
+        if self.needs_flush() { self.flush_all(Durability::Synced) } else { Ok(()) }
     }
 
     /// Finds the first message again after the old one went.

@@ -499,6 +499,24 @@ impl Block {
         Ok(LoadReport { damage, missing })
     }
 
+    /// Takes the messages whose subject is not known out of what can be read; answers which.
+    pub(super) fn forget_strangers(&mut self, known: impl Fn(&[u8]) -> bool) -> Vec<u64> {
+        let mut strangers = Vec::new();
+        let mut next = self.next_live(0);
+        while let Some(seq) = next {
+            if self.cached(seq).is_some_and(|record| record::has_moved_subject(&record, &known)) {
+                strangers.push(seq);
+            }
+            next = self.next_live(seq + 1);
+        }
+        if let Some(cache) = &mut self.cache {
+            for &seq in &strangers {
+                cache.slots.remove(seq);
+            }
+        }
+        strangers
+    }
+
     /// The whole content, if it is in memory.
     pub(super) fn content(&self) -> Option<&[u8]> {
         self.cache.as_ref().filter(|cache| cache.base == 0).map(|cache| &cache.buf[..])

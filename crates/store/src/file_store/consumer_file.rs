@@ -7,8 +7,11 @@ use std::sync::Arc;
 use env::Disk;
 use types::{SequencePair, Timestamp};
 
+use super::consumer_copy;
 use super::crypt::{self, Asset, Vault};
 use super::meta::{self, Sync};
+use super::meta_copy;
+use super::record::Hasher;
 use super::varint::{Reader, push_i, push_u};
 use crate::api::{ConsumerMeta, ConsumerState, ConsumerStore, Durability, PendingAck, StoreError};
 use crate::error::io_error;
@@ -47,8 +50,19 @@ pub(super) fn encode(state: &ConsumerState, out: &mut Vec<u8>) {
     }
 }
 
-/// Decodes a consumer's progress, version 1 or 2; `None` if it is damaged.
+/// Decodes a consumer's progress, version 1 or 2; `None` if it is damaged. What follows it is
+/// ignored, as the reference does.
 pub(super) fn decode(bytes: &[u8]) -> Option<ConsumerState> {
+    decode_part(bytes).map(|(state, _)| state)
+}
+
+/// As [`decode`], where nothing may follow.
+pub(super) fn decode_exact(bytes: &[u8]) -> Option<ConsumerState> {
+    let (state, rest) = decode_part(bytes)?;
+    rest.is_empty().then_some(state)
+}
+
+fn decode_part(bytes: &[u8]) -> Option<(ConsumerState, &[u8])> {
     let version = match bytes {
         [MAGIC, version @ 1..=VERSION, ..] => *version,
         _ => return None,
@@ -96,7 +110,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<ConsumerState> {
     }
     state.pending.sort_unstable_by_key(|ack| ack.stream_seq);
     state.redelivered.sort_unstable();
-    Some(state)
+    Some((state, read.rest()))
 }
 
 /// Where a consumer of a file stream keeps itself.
@@ -107,11 +121,22 @@ pub(super) struct ConsumerFile {
     stream: String,
     asset: Asset,
     buf: Vec<u8>,
+    hasher: Hasher,
+}
+
+/// A consumer's progress as it was found.
+#[derive(Debug, Default)]
+pub(super) struct FoundState {
+    pub(super) state: Option<ConsumerState>,
+    /// What was damaged, for people.
+    pub(super) damage: Option<String>,
 }
 
 impl ConsumerFile {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str, asset: Asset) -> Self {
-        ConsumerFile { disk, dir, stream: stream.to_owned(), asset, buf: Vec::new() }
+        let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let hasher = Hasher::new(&format!("{stream}/{name}"));
+        ConsumerFile { disk, dir, stream: stream.to_owned(), asset, buf: Vec::new(), hasher }
     }
 
     /// Makes the directory with its key and its configuration, durably.
@@ -131,15 +156,36 @@ impl ConsumerFile {
         }
     }
 
-    /// What is stored; a file without content counts as none. Damaged is an error.
-    pub(super) fn read_state(&self) -> Result<Option<ConsumerState>, StoreError> {
-        match self.disk.read(&self.dir.join(STATE)) {
-            Ok(bytes) if bytes.is_empty() => Ok(None),
-            Ok(bytes) => match self.asset.open(bytes).and_then(|bytes| decode(&bytes)) {
-                Some(state) => Ok(Some(state)),
-                None => Err(StoreError::Damaged(format!("{STATE} cannot be decoded"))),
-            },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+    /// What is stored: from the file, or where that is damaged, empty or gone, from its copy. The
+    /// damaged file is kept aside.
+    pub(super) fn read_state(&self) -> Result<FoundState, StoreError> {
+        let (bytes, sound) = self.read_state_file(STATE)?;
+        if sound.is_some() {
+            return Ok(FoundState { state: sound, damage: None });
+        }
+        let (_, copy) = self.read_state_file(consumer_copy::COPY)?;
+        let damage = match (&bytes, &copy) {
+            (None, None) => return Ok(FoundState::default()),
+            (_, Some(_)) => "was damaged and is taken from its copy, which may be a little older",
+            (Some(_), None) => "was damaged and is lost: it starts anew",
+        };
+        if bytes.is_some_and(|bytes| !bytes.is_empty()) {
+            self.set_state_aside()?;
+        }
+        Ok(FoundState { state: copy, damage: Some(format!("{STATE} {damage}")) })
+    }
+
+    fn read_state_file(
+        &self,
+        name: &str,
+    ) -> Result<(Option<Vec<u8>>, Option<ConsumerState>), StoreError> {
+        match self.disk.read(&self.dir.join(name)) {
+            Ok(bytes) => {
+                let plain = self.asset.open(bytes.clone());
+                let state = plain.and_then(|plain| consumer_copy::open(&self.hasher, &plain));
+                Ok((Some(bytes), state))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((None, None)),
             Err(error) => Err(io_error("reading a consumer's state", error)),
         }
     }
@@ -162,6 +208,17 @@ impl ConsumerFile {
             state.map(|state| secret.seal(&state)).transpose()
         })?;
         self.asset = Asset(Some(secret));
+        // The copy is under the old key, or none.
+        let copy = self.dir.join(consumer_copy::COPY);
+        match self.disk.read(&path) {
+            Ok(stored) => consumer_copy::keep(&*self.disk, &self.dir, &stored),
+            Err(_) => match self.disk.unlink(&copy) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_error("removing a copy under an old key", error));
+                }
+                _ => {}
+            },
+        }
         Ok(())
     }
 
@@ -177,7 +234,7 @@ impl ConsumerFile {
     }
 
     /// Moves a damaged state aside.
-    pub(super) fn set_state_aside(&self) -> Result<(), StoreError> {
+    fn set_state_aside(&self) -> Result<(), StoreError> {
         self.disk
             .rename(&self.dir.join(STATE), &self.dir.join(format!("{STATE}.bad")))
             .map_err(|error| io_error("setting a consumer's state aside", error))
@@ -187,20 +244,26 @@ impl ConsumerFile {
 impl ConsumerStore for ConsumerFile {
     fn save(&mut self, state: &ConsumerState, durability: Durability) -> Result<(), StoreError> {
         encode(state, &mut self.buf);
+        consumer_copy::seal(&self.hasher, &mut self.buf);
         let sync = match durability {
             Durability::Synced => Sync::Now,
             Durability::Written => Sync::Later,
         };
         let path = self.dir.join(STATE);
         match &self.asset.0 {
-            None => meta::replace_file(&*self.disk, &path, &self.buf, sync),
+            None => {
+                meta::replace_file(&*self.disk, &path, &self.buf, sync)?;
+                consumer_copy::keep(&*self.disk, &self.dir, &self.buf);
+            }
             Some(secret) => {
                 let sealed = secret
                     .seal(&self.buf)
                     .map_err(|error| io_error("encrypting a consumer's state", error))?;
-                meta::replace_file(&*self.disk, &path, &sealed, sync)
+                meta::replace_file(&*self.disk, &path, &sealed, sync)?;
+                consumer_copy::keep(&*self.disk, &self.dir, &sealed);
             }
         }
+        Ok(())
     }
 
     fn update_config(&mut self, meta: &ConsumerMeta) -> Result<(), StoreError> {
@@ -209,6 +272,11 @@ impl ConsumerStore for ConsumerFile {
 
     fn delete(&mut self) -> Result<(), StoreError> {
         let error = |error| io_error("deleting a consumer", error);
+        // First, and durably: half a consumer must not come back from its copy.
+        if self.disk.info(&self.dir.join(meta_copy::COPY)).map_err(error)?.is_some() {
+            self.disk.unlink(&self.dir.join(meta_copy::COPY)).map_err(error)?;
+            self.disk.sync_dir(&self.dir).map_err(error)?;
+        }
         self.disk.remove_dir_all(&self.dir).map_err(error)?;
         match self.dir.parent() {
             Some(parent) => self.disk.sync_dir(parent).map_err(error),

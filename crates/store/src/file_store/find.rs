@@ -77,7 +77,16 @@ impl FileStore {
         let spare = self.make_room(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(LoadReport::default()) };
         let was_unread = block.unread;
-        let report = block.load(&*self.disk, &self.msgs_dir, spare)?;
+        let mut report = block.load(&*self.disk, &self.msgs_dir, spare)?;
+        if was_unread {
+            // A subject that nobody knows is the work of a bad length, which no checksum covers.
+            let strangers =
+                block.forget_strangers(|subject| self.subjects.tree().contains(subject));
+            if !strangers.is_empty() {
+                report.missing.extend(strangers);
+                report.missing.sort_unstable();
+            }
+        }
         block.touch(tick);
         if was_unread && at == 0 {
             // What limits removed before the index was written, by which this store was opened.

@@ -259,10 +259,9 @@ impl FileStore {
                 self.oldest_unsynced = self.oldest_unsynced.min(index);
             }
             if let Err(error) = result {
-                return Err(self.poison(StoreError::Io {
-                    context: "erasing a message".to_owned(),
-                    source: error,
-                }));
+                self.doubt(index);
+                let context = "erasing a message".to_owned();
+                return Err(self.doubt_unsynced(StoreError::Io { context, source: error }));
             }
         }
         Ok(())

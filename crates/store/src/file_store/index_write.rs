@@ -13,6 +13,22 @@ const CHEAP_INDEX: u64 = 256 << 10;
 const INDEX_SHARE: u64 = 4;
 /// Without syncs of its own, the index makes the blocks it lists be synced after so many bytes.
 const MOST_UNSYNCED: u64 = 256 << 20;
+/// A copy of the index's list of blocks; the reference ignores the file.
+pub(super) const WITNESS: &str = "index.copy";
+
+/// The zero time is written as none.
+fn normal(ns: i64) -> i64 {
+    if ns == types::Timestamp::ZERO.unix_ns() { 0 } else { ns }
+}
+
+/// What an index lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Listing {
+    /// Subjects and blocks.
+    Subjects,
+    /// Blocks only.
+    Blocks,
+}
 
 impl FileStore {
     /// Writes the index where it is due after a flush: never more of it than a share of what else
@@ -50,6 +66,7 @@ impl FileStore {
         }
         // Recovery takes what an exact index tells of for durable.
         self.sync_or_doubt()?;
+        self.keep_witness()?;
         let plain = self.encode_index()?;
         // Before the hash over the whole, the file ends with the last record's checksum.
         let body = plain.get(..plain.len().saturating_sub(8)).unwrap_or_default();
@@ -77,11 +94,13 @@ impl FileStore {
 
     /// The bytes of `index.db` for the state, which must be flushed.
     pub(super) fn encode_index(&mut self) -> Result<Vec<u8>, StoreError> {
+        self.encode_listing(Listing::Subjects)
+    }
+
+    fn encode_listing(&mut self, listing: Listing) -> Result<Vec<u8>, StoreError> {
         let Some(tail) = self.blocks.back_mut() else { return Ok(Vec::new()) };
         let last_block = tail.index;
         let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;
-        // The zero time is written as none.
-        let normal = |ns: i64| if ns == types::Timestamp::ZERO.unix_ns() { 0 } else { ns };
         let totals = Index {
             msgs: self.msgs,
             bytes: self.bytes,
@@ -92,16 +111,19 @@ impl FileStore {
             ..Index::default()
         };
         let tree = self.subjects.tree();
-        let mut writer = Writer::new(&totals, tree.len());
+        let subjects = if listing == Listing::Subjects { tree.len() } else { 0 };
+        let mut writer = Writer::new(&totals, subjects);
         let number = |seq: u64| {
             let at = self.block_for(seq).min(self.blocks.len() - 1);
             self.blocks.get(at).map_or(last_block, |block| block.index)
         };
-        tree.for_each(|literal, entry| {
-            let info = entry.info;
-            let (first, last) = (number(info.first.seq()), number(info.last.seq()));
-            writer.subject(literal, info.total, first, last);
-        });
+        if listing == Listing::Subjects {
+            tree.for_each(|literal, entry| {
+                let info = entry.info;
+                let (first, last) = (number(info.first.seq()), number(info.last.seq()));
+                writer.subject(literal, info.total, first, last);
+            });
+        }
         writer.block_count(self.blocks.len());
         for block in &self.blocks {
             let state = BlockState {
@@ -120,6 +142,18 @@ impl FileStore {
         Ok(writer.finish(last_block, checksum, &self.hasher()))
     }
 
+    /// Writes the index without its subjects beside it: a witness of what blocks there are, should
+    /// the index get lost.
+    fn keep_witness(&mut self) -> Result<(), StoreError> {
+        let plain = self.encode_listing(Listing::Blocks)?;
+        let file = self
+            .seal_index(&self.asset, plain)
+            .map_err(|error| io_error("encrypting the index", error))?;
+        // Best effort; an old one would still be a witness of what was there.
+        let _ = meta::replace_file(&*self.disk, &self.msgs_dir.join(WITNESS), &file, Sync::Later);
+        Ok(())
+    }
+
     fn write_checkpoint(&mut self, index_trailer: [u8; 8]) -> Result<(), StoreError> {
         let sealed = self.blocks.len().saturating_sub(1);
         let mut seals = Vec::with_capacity(sealed);
@@ -135,6 +169,12 @@ impl FileStore {
     pub(super) fn drop_index(&mut self) -> Result<(), StoreError> {
         self.indexed_up_to = 0;
         self.remove_buried();
+        match self.disk.unlink(&self.msgs_dir.join(WITNESS)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_error("removing the index", error));
+            }
+            _ => {}
+        }
         match self.disk.unlink(&self.msgs_dir.join(INDEX)) {
             Ok(()) => {
                 self.index_ends_in_zeros = false;

@@ -84,6 +84,19 @@ impl FileStore {
         leaves_traces(&self.config)
     }
 
+    /// Whether limits, which leave no trace, may have removed what is missing from the front.
+    fn limits_may_have_taken(&self, prior: &Index, tombs: u64) -> bool {
+        let gone = prior.blocks.iter().filter(|block| block.last_seq < self.first_seq);
+        let (msgs, bytes) =
+            gone.fold((0, 0), |(msgs, bytes), gone| (msgs + gone.msgs(), bytes + gone.bytes));
+        // What was deleted since made room below the limit.
+        let over = |limit: i64, most: u64| u64::try_from(limit).is_ok_and(|limit| most > limit);
+        self.config.max_age_ns > 0
+            || (self.config.max_msgs > 0 && over(self.config.max_msgs, self.msgs + msgs + tombs))
+            || (self.config.max_bytes > 0
+                && (tombs > 0 || over(self.config.max_bytes, self.bytes + bytes)))
+    }
+
     /// Compares with what an older index knew to be there from block `from_block` on.
     pub(super) fn hear_witness(
         &mut self,
@@ -92,8 +105,7 @@ impl FileStore {
         from_block: u64,
     ) -> Result<(), StoreError> {
         let traced = self.leaves_traces();
-        let untraced_front =
-            self.config.max_msgs > 0 || self.config.max_bytes > 0 || self.config.max_age_ns > 0;
+        let untraced_front = self.limits_may_have_taken(prior, tombs.len() as u64);
         let floor = if untraced_front { self.first_seq } else { 0 };
         let mut lost = Vec::new();
         if traced {

@@ -9,7 +9,7 @@ use types::{ConsumerConfig, StreamConfig, Timestamp};
 
 use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
 use super::record::Hasher;
-use super::{INDEX, MSGS, consumer_file};
+use super::{INDEX, MSGS, consumer_file, meta_copy};
 use crate::api::{ConsumerMeta, StoreError};
 use crate::error::io_error;
 
@@ -62,7 +62,7 @@ pub(super) fn replace_file(
 }
 
 /// What `meta.sum` says of a stored configuration.
-pub(super) fn checksum(name: &str, meta: &[u8]) -> String {
+pub(crate) fn checksum(name: &str, meta: &[u8]) -> String {
     Hasher::new(name).sum(&[meta]).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -72,7 +72,9 @@ fn write(disk: &dyn Disk, dir: &Path, name: &str, meta: &[u8]) -> Result<(), Sto
     replace_file(disk, &pending, meta, Sync::Now)?;
     replace_file(disk, &dir.join(META), meta, Sync::Now)?;
     replace_file(disk, &dir.join(SUM), checksum(name, meta).as_bytes(), Sync::Now)?;
-    disk.unlink(&pending).map_err(|error| io_error("storing a configuration", error))
+    disk.unlink(&pending).map_err(|error| io_error("storing a configuration", error))?;
+    meta_copy::keep(disk, dir, name, meta);
+    Ok(())
 }
 
 /// Finishes a change that was cut short between its two files.
@@ -214,6 +216,9 @@ fn read_object(
     }
     let read = read.map_err(|reason| format!("Error decrypting our {what} metafile: {reason}"))?;
     let (created, object) = parse_object(&read.plain)?;
+    if checksum(name, &stored).as_bytes() == sum {
+        meta_copy::refresh(disk, dir, name);
+    }
     Ok((created, object, Asset(read.secret), read.origin))
 }
 

@@ -10,6 +10,7 @@ mod append;
 mod block;
 mod checkpoint;
 mod compact;
+mod consumer_copy;
 mod consumer_file;
 mod crypt;
 mod find;
@@ -21,6 +22,7 @@ mod inspect;
 mod losses;
 mod mend;
 mod meta;
+mod meta_copy;
 mod open;
 mod packed;
 mod purge;
@@ -559,9 +561,12 @@ impl StreamStore for FileStore {
         if config.storage != Storage::File || config.name != self.config.name {
             return Err(StoreError::Damaged("a stream keeps its name and storage".to_owned()));
         }
+        self.trace_before_change()?;
         meta::write_stream(&*self.disk, &self.dir, self.created, config, &self.asset)?;
         self.config = config.clone();
         self.limits = Limits::of(config);
+        // The one on disk is a witness by the limits of its time.
+        self.index_due = IndexDue::Must;
         self.block_size = block_size(config, self.options);
         self.ageing = timers::Ageing::default();
         if !self.tracks_subjects() {
@@ -663,5 +668,7 @@ impl StreamStore for FileStore {
     }
 }
 
+#[cfg(test)]
+pub(crate) use meta::checksum as meta_sum;
 #[cfg(test)]
 mod tests;

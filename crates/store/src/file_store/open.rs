@@ -5,13 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use env::{Disk, EntryKind};
-use types::{StreamConfig, Timestamp};
+use types::{Retention, StreamConfig, Timestamp};
 
 use super::consumer_file::ConsumerFile;
 use super::crypt::{Origin, Vault};
 use super::meta::{self, Read};
+use super::meta_copy::{self, Standing};
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
-use crate::api::{RecoveredConsumer, StoreError, StreamStore};
+use crate::api::{RecoveredConsumer, StoreError, StoreEvent, StreamStore};
 use crate::snapshot::STAGING_DIR;
 
 /// A stream found on disk.
@@ -136,6 +137,8 @@ fn open_with(
     let dir = account_dir.join(STREAMS).join(&name);
     let vault =
         options.encryption.map(|encryption| Arc::new(Vault::new(encryption, account_dir, &name)));
+    // What the disk refuses here, reading refuses as well, and says so.
+    let standing = meta_copy::restore(&**disk, &dir, &name);
     let read = meta::read_stream(&**disk, &dir, &name, vault.as_deref());
     let (created, config, asset, origin) = match read {
         Read::Good(created, config, asset, origin) => (created, config, asset, origin),
@@ -146,6 +149,9 @@ fn open_with(
     let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options, vault);
     (store.asset, store.asset_origin) = (asset, origin);
     store.witness = witness;
+    if let Ok(Standing::Restored(what)) = standing {
+        store.events.push(StoreEvent::Repaired(what));
+    }
     let config = Box::new(config);
     let opening = match store.open() {
         Ok(()) => Opening::Ready { created, config, store: Box::new(store) },
@@ -176,6 +182,11 @@ impl FileStore {
                 continue;
             };
             let dir = obs.join(name);
+            let hashed = format!("{}/{name}", self.config.name);
+            let standing = meta_copy::restore(&*self.disk, &dir, &hashed).map_err(error)?;
+            if let Standing::Restored(what) = &standing {
+                self.events.push(StoreEvent::Repaired(what.clone()));
+            }
             // Without its configuration there is no consumer; the files stay.
             if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
                 continue;
@@ -188,20 +199,27 @@ impl FileStore {
                 self.vault.as_deref(),
             ) {
                 Read::Good(_, meta, asset, origin) => (meta, asset, origin),
+                // Where messages wait for their consumers, those of this one would be dropped.
+                Read::Refused(reason)
+                    if standing == Standing::Damaged
+                        && self.config.retention == Retention::Limits =>
+                {
+                    let what = format!("consumer {name:?} is not served: {reason}");
+                    self.events.push(StoreEvent::Repaired(what));
+                    continue;
+                }
                 Read::Refused(reason) => {
                     return Err(StoreError::Damaged(format!("consumer {name:?}: {reason}")));
                 }
             };
             let mut file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name, asset);
             file.drop_unfinished()?;
-            let state = match file.read_state() {
-                Ok(state) => state,
-                Err(StoreError::Damaged(_)) => {
-                    file.set_state_aside()?;
-                    None
-                }
-                Err(error) => return Err(error),
-            };
+            let found = file.read_state()?;
+            let state = found.state;
+            if let Some(damage) = found.damage {
+                let what = format!("consumer {name:?}: {damage}");
+                self.events.push(StoreEvent::Repaired(what));
+            }
             if origin == Origin::Stale
                 && let Some(vault) = &self.vault
             {

@@ -24,6 +24,8 @@ pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 #[derive(Default)]
 struct Rebuild<'i> {
     prior: Option<&'i Index>,
+    /// The subjects of that index.
+    known: HashSet<Vec<u8>, foldhash::fast::RandomState>,
     /// Sequences that some tombstone speaks of.
     tombs: SeqHashSet,
     /// The highest of them, with its time.
@@ -35,6 +37,20 @@ struct Rebuild<'i> {
     damaged: Vec<(u64, Vec<u8>, Vec<Damage>)>,
 }
 
+impl<'i> Rebuild<'i> {
+    fn by(prior: Option<&'i Index>) -> Self {
+        let known = prior.into_iter().flat_map(|prior| &prior.subjects);
+        let known = known.map(|range| range.subject.clone()).collect();
+        Rebuild { prior, known, ceiling: u64::MAX, ..Rebuild::default() }
+    }
+
+    /// Whether this message's subject has the wrong length, by the subjects of an older index.
+    fn is_stranger(&self, record: &Record<'_>) -> bool {
+        self.prior.is_some_and(|prior| record.seq <= prior.last_seq)
+            && record::has_moved_subject(record, |subject| self.known.contains(subject))
+    }
+}
+
 impl FileStore {
     /// Builds the state from the records.
     pub(super) fn rebuild(
@@ -43,7 +59,7 @@ impl FileStore {
         prior: Option<&Index>,
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
-        let mut rebuild = Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() };
+        let mut rebuild = Rebuild::by(prior);
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }
@@ -57,7 +73,7 @@ impl FileStore {
         tail: &[u64],
         index: &Index,
     ) -> Result<Resumed, StoreError> {
-        let mut rebuild = Rebuild { prior: Some(index), ceiling: u64::MAX, ..Rebuild::default() };
+        let mut rebuild = Rebuild::by(Some(index));
         for &number in tail.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }
@@ -182,6 +198,16 @@ impl FileStore {
             let gone = record.kind == Kind::Erased
                 || rebuild.tombs.contains(&seq)
                 || rebuild.prior.is_some_and(|prior| gone_in(prior, seq));
+            if !gone && record.kind == Kind::Message && rebuild.is_stranger(&record) {
+                // Intact but for a length that no checksum covers.
+                damage.push(Damage {
+                    from: offset,
+                    to: offset + record.len,
+                    after_seq: seq.saturating_sub(1),
+                    before_seq: seq + 1,
+                });
+                continue;
+            }
             if gone {
                 block.remains.insert(seq);
                 if record.kind == Kind::Message && !rebuild.tombs.contains(&seq) {

@@ -9,12 +9,18 @@ use env::EntryKind;
 use super::adopt::CHECKSUM;
 use super::checkpoint::{self, CHECKPOINT};
 use super::graves::BURIED;
-use super::index_db;
+use super::index_db::{self, Index};
+use super::index_write::WITNESS;
 use super::purge::{NEW_MSGS, OLD_MSGS};
+use super::record::Hasher;
 use super::resume::Resumed;
-use super::{FileStore, INDEX, MSGS};
+use super::timers::{SCHEDULES, TIMERS};
+use super::{FileStore, INDEX, IndexDue, MSGS, Witness};
 use crate::api::{Durability, StoreError};
 use crate::error::io_error;
+
+/// Most sequences that are listed as lost where only their number is known.
+const MOST_LISTED: usize = 1 << 16;
 
 pub(super) fn refused(reason: impl Into<String>) -> StoreError {
     StoreError::Damaged(reason.into())
@@ -60,7 +66,15 @@ impl FileStore {
                     self.rebuild(&numbers, Some(index))?;
                 }
             }
-            _ => self.rebuild(&numbers, index.as_ref())?,
+            _ => {
+                let witness = match &index {
+                    None => self.read_witness(&hasher),
+                    Some(_) => None,
+                };
+                self.rebuild(&numbers, index.as_ref().or(witness.as_ref()))?;
+                // From here on the witness knows of what is there.
+                self.index_due = self.index_due.max(IndexDue::IfCheap);
+            }
         }
         self.buried = buried;
         if exact || resumed == Resumed::Yes {
@@ -82,12 +96,42 @@ impl FileStore {
         Ok(())
     }
 
+    /// What is known of an index that is gone.
+    fn read_witness(&self, hasher: &Hasher) -> Option<Index> {
+        let bytes = self.disk.read(&self.msgs_dir.join(WITNESS)).ok()?;
+        self.open_index(bytes).and_then(|bytes| index_db::decode(&bytes, hasher))
+    }
+
+    /// The highest sequence that the files of timers speak of; they have no checksum.
+    fn high_in_timers(&self) -> u64 {
+        // Farther off it is damage.
+        const FARTHEST: u64 = 1 << 20;
+        let high = |name: &str| {
+            let bytes = self.disk.read(&self.msgs_dir.join(name)).ok()?;
+            let next = u64::from_le_bytes(*bytes.get(9..)?.first_chunk()?);
+            next.checked_sub(1).filter(|_| bytes.first() == Some(&1))
+        };
+        let highest = [TIMERS, SCHEDULES].into_iter().filter_map(high).max().unwrap_or(0);
+        if highest < self.last_seq.saturating_add(FARTHEST) { highest } else { 0 }
+    }
+
     /// After the consumers were looked at: the stream must not give out again what they had.
     pub(super) fn finish_recovery(&mut self, delivered: u64) -> Result<(), StoreError> {
         // Beyond this it is no sequence that was ever reached.
         const FARTHEST: u64 = 1 << 40;
-        if delivered > self.last_seq && delivered - self.last_seq < FARTHEST {
-            self.end_at(delivered, self.last_ns);
+        let delivered = if delivered > self.last_seq && delivered - self.last_seq < FARTHEST {
+            delivered
+        } else {
+            0
+        };
+        let reached = delivered.max(self.high_in_timers());
+        if reached > self.last_seq {
+            let lost: Vec<u64> = (self.last_seq + 1..=reached).take(MOST_LISTED).collect();
+            self.end_at(reached, self.last_ns);
+            if self.witness == Witness::Heard {
+                self.note_lost(lost, 0, "the end of the last block is missing".to_owned());
+                self.write_lost()?;
+            }
         }
         self.enforce_all(&mut |_| {})?;
         self.find_first();

@@ -166,6 +166,15 @@ impl FileStore {
 
     /// Counts all subjects again from the messages.
     pub(super) fn count_subjects(&mut self) -> Result<(), StoreError> {
+        // Those that were never read are compared with the subjects that are known.
+        for at in 0..self.blocks.len() {
+            if self.blocks.get(at).is_some_and(|block| block.unread) {
+                let report = self.load(at)?;
+                if !report.is_clean() {
+                    self.found_damage(at, report)?;
+                }
+            }
+        }
         let tracking = self.tracks_subjects();
         self.subjects.reset(tracking);
         let mut from = 0;
@@ -185,8 +194,13 @@ impl FileStore {
 pub(super) fn sound_copy(block: &Block, original: &[u8], lost: &[u64]) -> (Vec<u8>, Slots) {
     let mut out = Vec::with_capacity(original.len());
     let mut slots = Slots::new();
-    let mut lost = lost.iter().copied().peekable();
+    let all_lost = lost;
+    let mut lost = all_lost.iter().copied().peekable();
     record::scan(original, &block.hasher, |offset, record: &Record<'_>| {
+        if record.kind == Kind::Message && all_lost.binary_search(&record.seq).is_ok() {
+            // It is intact but for a length that no checksum covers.
+            return;
+        }
         if record.kind != Kind::Tombstone {
             while let Some(seq) = lost.next_if(|&seq| seq < record.seq) {
                 record::push_erased(&mut out, &block.hasher, seq, &[]);

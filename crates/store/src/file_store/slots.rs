@@ -66,6 +66,18 @@ impl Slots {
         }
     }
 
+    pub(super) fn remove(&mut self, seq: u64) {
+        match self {
+            Slots::Dense { first, offsets } => {
+                let at = seq.checked_sub(*first).and_then(|at| usize::try_from(at).ok());
+                if let Some(offset) = at.and_then(|at| offsets.get_mut(at)) {
+                    *offset = NONE;
+                }
+            }
+            Slots::Sparse { entries } => entries.retain(|&(other, _)| other != seq),
+        }
+    }
+
     /// Forgets all above `last`.
     pub(super) fn truncate(&mut self, last: u64) {
         match self {

@@ -308,16 +308,20 @@ impl Staged {
         // Without a configuration it is a left-over.
         staging.disk.remove_dir_all(&place).map_err(error)?;
         staging.disk.rename(&staging.dir, &place).map_err(error)?;
-        for dir in [&streams, &staging.account_dir] {
-            if let Err(failed) = staging.disk.sync_dir(dir) {
-                // Best effort: it is not known whether it is in place.
-                let _ = remove_stream(&*staging.disk, &staging.account_dir, &name);
-                return Err(error(failed));
+        let above = staging.account_dir.ancestors().skip(1).take(2).map(|dir| (dir, true));
+        let own = [(&*streams, false), (&*staging.account_dir, false)];
+        for (dir, may_be_foreign) in own.into_iter().chain(above) {
+            match staging.disk.sync_dir(dir) {
+                // The store directory's own parents may not be ours to open.
+                Err(refused)
+                    if may_be_foreign && refused.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(failed) => {
+                    // Best effort: it is not known whether it is in place.
+                    let _ = remove_stream(&*staging.disk, &staging.account_dir, &name);
+                    return Err(error(failed));
+                }
+                Ok(()) => {}
             }
-        }
-        if let Some(parent) = staging.account_dir.parent() {
-            // The account's directory may be new; its parent may not be ours to open.
-            let _ = staging.disk.sync_dir(parent);
         }
         Ok(())
     }

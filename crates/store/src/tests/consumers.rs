@@ -81,20 +81,77 @@ fn changes_and_deletes_are_durable() {
     assert_eq!(reopen(&world).1.len(), 1);
 }
 
-#[test]
-fn an_empty_state_file_is_no_state() {
-    let world = world_with(&state());
-    world.edit("obs/c/o.dat", Vec::clear);
-    assert_eq!(reopen(&world).1[0].state, None);
+fn drop_copies(world: &World) {
+    for name in ["o.copy", "meta.copy"] {
+        world.disk.unlink(&world.account.join("streams/S/obs/c").join(name)).unwrap();
+    }
 }
 
 #[test]
-fn a_damaged_state_is_kept_aside() {
+fn failure_13_a_bad_state_is_taken_from_its_copy() {
     let world = world_with(&state());
-    world.edit("obs/c/o.dat", |bytes| bytes.truncate(9));
-    assert_eq!(reopen(&world).1[0].state, None);
-    let aside = world.account.join("streams/S/obs/c/o.dat.bad");
-    assert_eq!(world.disk.read(&aside).unwrap().len(), 9);
+    let path = world.account.join("streams/S/obs/c/o.dat");
+    let good = world.disk.read(&path).unwrap();
+    let check = |world: &World, what: &str| {
+        let (mut store, consumers) = reopen(world);
+        assert_eq!(consumers[0].state, Some(state()), "{what}");
+        assert!(matches!(&store.take_events()[..], [StoreEvent::Repaired(_)]), "{what}");
+    };
+    for byte in 0..good.len() {
+        for bit in 0..8 {
+            let copy = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
+            copy.disk.flip_bit(&path, byte, bit);
+            check(&copy, &format!("byte {byte} bit {bit}"));
+        }
+    }
+    for len in (0..good.len()).filter(|len| len + 12 != good.len()) {
+        let copy = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
+        copy.edit("obs/c/o.dat", |bytes| bytes.truncate(len));
+        check(&copy, &format!("cut to {len}"));
+        let aside = world.account.join("streams/S/obs/c/o.dat.bad");
+        assert_eq!(copy.disk.read(&aside).is_ok(), len > 0, "kept aside");
+    }
+    world.disk.unlink(&path).unwrap();
+    check(&world, "gone");
+}
+
+#[test]
+fn failure_13_a_bad_state_without_copy_is_no_state_and_told() {
+    for len in [0, 9] {
+        let world = world_with(&state());
+        drop_copies(&world);
+        world.edit("obs/c/o.dat", |bytes| bytes.truncate(len));
+        let (mut store, consumers) = reopen(&world);
+        assert_eq!(consumers[0].state, None, "not 0/0");
+        assert!(matches!(&store.take_events()[..], [StoreEvent::Repaired(_)]));
+    }
+}
+
+#[test]
+fn failure_13_what_the_reference_stored_has_no_checksum() {
+    let world = world_with(&state());
+    world.edit("obs/c/o.dat", |bytes| bytes.truncate(bytes.len() - 12));
+    let (mut store, consumers) = reopen(&world);
+    assert_eq!(consumers[0].state, Some(state()));
+    assert!(store.take_events().is_empty());
+}
+
+#[test]
+fn failure_13_a_consumers_bad_configuration_is_put_back_or_costs_that_consumer() {
+    for name in ["meta.inf", "meta.sum"] {
+        let world = world_with(&state());
+        world.disk.flip_bit(&world.account.join("streams/S/obs/c").join(name), 7, 0);
+        let (mut store, consumers) = reopen(&world);
+        assert_eq!(consumers[0].meta, meta("c"), "{name}");
+        assert!(matches!(&store.take_events()[..], [StoreEvent::Repaired(_)]), "{name}");
+    }
+    let world = world_with(&state());
+    drop_copies(&world);
+    world.edit("obs/c/meta.inf", |bytes| bytes.truncate(20));
+    let (mut store, consumers) = reopen(&world);
+    assert_eq!((consumers.len(), store.totals().msgs), (0, 12));
+    assert!(matches!(&store.take_events()[..], [StoreEvent::Repaired(_)]));
+    assert!(world.disk.info(&world.account.join("streams/S/obs/c/o.dat")).unwrap().is_some());
 }
 
 #[test]
@@ -110,10 +167,14 @@ fn a_consumer_knows_how_far_the_stream_had_come() {
 #[test]
 fn an_unknown_key_takes_the_stream_offline() {
     let world = world_with(&state());
+    drop_copies(&world);
     world.edit("obs/c/meta.inf", |bytes| {
         let at = bytes.len() - 1;
         bytes.splice(at.., *b",\"from_the_future\":1}");
     });
+    let path = world.account.join("streams/S/obs/c/meta.inf");
+    let sum = crate::file_store::meta_sum("S/c", &world.disk.read(&path).unwrap());
+    world.edit("obs/c/meta.sum", |bytes| *bytes = sum.into_bytes());
     assert!(world.refusal().contains("from_the_future"));
 }
 

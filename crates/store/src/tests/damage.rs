@@ -235,7 +235,7 @@ fn a_missing_first_block_is_reported_where_no_limit_took_it() {
     let lost = world.open().lost().unwrap().msgs;
     assert_eq!(lost[0], 1);
     // With a limit it may have gone by that.
-    let world = filled(&StreamConfig { max_msgs: 1_000, ..config() });
+    let world = filled(&StreamConfig { max_age_ns: 1_000_000_000_000_000, ..config() });
     world.disk.unlink(&world.msgs_file(&format!("{first}.blk"))).unwrap();
     assert_eq!(world.open().lost(), None);
 }
@@ -311,6 +311,7 @@ fn a_compressed_block_without_its_head_is_read() {
 fn a_wrong_checksum_of_the_configuration_touches_nothing() {
     let world = filled(&config());
     world.edit("meta.sum", |bytes| bytes[0] ^= 1);
+    world.disk.unlink(&world.account.join("streams/S/meta.copy")).unwrap();
     let before = world.snapshot();
     assert!(world.refusal().contains("checksum"));
     assert_eq!(world.snapshot(), before);

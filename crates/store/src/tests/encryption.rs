@@ -224,7 +224,8 @@ fn a_consumer_s_state_is_sealed_under_its_own_key() {
     world.edit("obs/a/o.dat", |bytes| *bytes = of_b);
     let mut store = world.open();
     let consumers = store.take_recovered_consumers();
-    assert_eq!((&consumers[0].state, &consumers[1].state), (&None, &Some(state(30))));
+    let (a, b) = (&consumers[0].state, &consumers[1].state);
+    assert_eq!((a, b), (&Some(state(20)), &Some(state(30))), "from its own copy");
     drop(store);
     let aside = world.account.join("streams/S/obs/a/o.dat.bad");
     assert!(world.disk.info(&aside).unwrap().is_some());
@@ -261,8 +262,10 @@ fn keys_and_ciphers_are_changed_with_all_that_is_under_them() {
                 assert_eq!(holding(&world, "secret"), Vec::<PathBuf>::new(), "{what}");
                 // Every file that says something is another one; nothing is left over.
                 for (path, bytes) in world.snapshot() {
-                    assert_ne!(before.get(&path), Some(&bytes), "{what}: {path:?}");
                     let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                    // Lengths and checksums of blocks, which say nothing, may come out the same.
+                    let same = before.get(&path) == Some(&bytes) && name != "checkpoint.db";
+                    assert!(!same, "{what}: {path:?}");
                     assert!(!name.ends_with(".new") && !name.ends_with(".tmp"), "{what}: {path:?}");
                 }
                 // The old key is of no more use.

@@ -9,6 +9,7 @@ mod fixtures;
 mod model;
 mod random;
 mod reference;
+mod section12;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

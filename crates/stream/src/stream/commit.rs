@@ -39,7 +39,7 @@ impl Stream {
         }
     }
 
-    fn flush(&mut self, ctx: &Ctx<'_>, durability: Durability, fx: &mut Effects) {
+    pub(super) fn flush(&mut self, ctx: &Ctx<'_>, durability: Durability, fx: &mut Effects) {
         match self.store.flush(durability) {
             Ok(()) => self.flushed(ctx, durability, fx),
             Err(error) => self.roll_back(ctx, &error, fx),

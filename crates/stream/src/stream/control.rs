@@ -25,6 +25,10 @@ impl Stream {
         fx: &mut Effects,
     ) -> Result<(), ApiError> {
         self.check_consumer_limits(&config)?;
+        // The store flushes before its limits change: what came in before has its answer then.
+        if self.store.is_dirty() {
+            self.flush(ctx, self.durability(), fx);
+        }
         let old = std::mem::replace(&mut self.config, config);
         if let Err(error) = self.make_transforms() {
             self.config = old;

@@ -14,6 +14,7 @@ use super::{Asset, Keyed, Origin, Vault, read_asset, rekey_dir};
 use crate::api::StoreError;
 use crate::error::io_error;
 use crate::file_store::block::file_path;
+use crate::file_store::index_write::WITNESS;
 use crate::file_store::meta::{Sync, replace_file};
 use crate::file_store::record::{self, Hasher};
 use crate::file_store::{FileStore, INDEX, packed};
@@ -148,6 +149,14 @@ impl FileStore {
         }
         if self.asset_origin == Origin::Stale {
             self.rekey_stream(&vault)?;
+            // The witness is under the old key, or none; the next index brings a new one.
+            let witness = self.msgs_dir.join(WITNESS);
+            match self.disk.unlink(&witness) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io_error("removing a copy under an old key", error));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{Origin, Secret, Vault};
 use crate::api::StoreError;
 use crate::error::io_error;
 use crate::file_store::meta::{KEY, META, PENDING, SUM, Sync, checksum, replace_file};
+use crate::file_store::meta_copy;
 
 /// A directory of a stream or consumer, as far as its key covers it.
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +76,9 @@ fn put_in_place(disk: &dyn Disk, keyed: Keyed<'_>, meta: &[u8]) -> Result<(), St
     let sum = checksum(keyed.name, meta);
     replace_file(disk, &keyed.dir.join(SUM), sum.as_bytes(), Sync::Now)?;
     take_over(&keyed.dir.join(KEY))?;
-    disk.unlink(&keyed.dir.join(PENDING)).map_err(failed)
+    disk.unlink(&keyed.dir.join(PENDING)).map_err(failed)?;
+    meta_copy::keep(disk, keyed.dir, keyed.name, meta);
+    Ok(())
 }
 
 /// Finishes or undoes a change that was cut short. Under a key that is not ours nothing is touched.

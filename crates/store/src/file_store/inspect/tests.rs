@@ -117,6 +117,8 @@ fn a_sound_stream_is_counted_as_the_store_counts() {
 fn summed_files(world: &World) -> Vec<String> {
     let mut files: Vec<String> =
         world.msgs_files().iter().map(|name| format!("msgs/{name}")).collect();
+    // A second copy that is damaged is made again at the next start.
+    files.retain(|name| !name.ends_with(".copy"));
     files.extend(["meta.inf", "meta.sum", "obs/C/meta.inf", "obs/C/meta.sum"].map(str::to_owned));
     files
 }

@@ -68,8 +68,10 @@ fn lengths_at_their_limits() {
     let hasher = Hasher::new("S-1");
     for (subject, headers, payload) in [(1, 0, 0), (1, 12, 0), (300, 0, 1), (65_535, 65_535, 9)] {
         let subject = vec![b's'; subject];
-        let mut head = b"NATS/1.0\r\n\r\n".to_vec();
-        head.resize(headers, b'h');
+        let mut head = b"NATS/1.0".to_vec();
+        head.resize(usize::saturating_sub(headers, 4), b'h');
+        head.extend_from_slice(b"\r\n\r\n");
+        head.truncate(headers);
         let payload = vec![b'p'; payload];
         let mut out = vec![0xaa; 3];
         let message = Message {
