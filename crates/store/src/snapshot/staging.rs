@@ -309,7 +309,9 @@ impl Staged {
         staging.disk.remove_dir_all(&place).map_err(error)?;
         staging.disk.rename(&staging.dir, &place).map_err(error)?;
         let above = staging.account_dir.ancestors().skip(1).take(2).map(|dir| (dir, true));
-        let own = [(&*streams, false), (&*staging.account_dir, false)];
+        // Also where it came from: what is staged at a start is removed, whatever else it is.
+        let from = staging.dir.parent().unwrap_or(&staging.account_dir);
+        let own = [(&*streams, false), (from, false), (&*staging.account_dir, false)];
         for (dir, may_be_foreign) in own.into_iter().chain(above) {
             match staging.disk.sync_dir(dir) {
                 // The store directory's own parents may not be ours to open.
