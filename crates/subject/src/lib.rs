@@ -15,6 +15,7 @@
 //! Wire sources: `server/sublist.go`, `server/stree`, `server/subject_transform.go`.
 
 pub mod grammar;
+mod piece;
 mod sublist;
 mod transform;
 mod tree;

@@ -2,6 +2,7 @@
 
 mod grammar;
 mod model;
+mod piece;
 mod sublist;
 mod transform;
 mod tree;

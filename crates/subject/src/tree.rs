@@ -3,6 +3,7 @@
 use std::mem;
 
 use crate::grammar::{ONE, REST, SEPARATOR, split_token};
+use crate::piece::Piece;
 
 /// A map from literal subjects to `V`, in byte order, that answers wildcard queries by walking
 /// only the parts that match (server/stree `SubjectTree`).
@@ -27,15 +28,16 @@ pub enum Flow {
 
 #[derive(Debug)]
 enum Node<V> {
-    Leaf { suffix: Box<[u8]>, value: V },
+    Leaf { suffix: Piece, value: V },
     Branch(Box<Branch<V>>),
 }
 
 /// Subjects that share `prefix`: the one that ends there, and those that go on.
 #[derive(Debug)]
 struct Branch<V> {
-    prefix: Box<[u8]>,
-    value: Option<V>,
+    prefix: Piece,
+    /// Rare: boxed, so that the many branches without one stay small.
+    value: Option<Box<V>>,
     /// The first byte after `prefix` of each child; the child holds what follows that byte.
     keys: Keys,
     /// In the order of their keys.
@@ -172,7 +174,7 @@ impl<V> SubjectTree<V> {
                 Node::Branch(branch) => {
                     rest = rest.strip_prefix(&*branch.prefix)?;
                     match rest.split_first() {
-                        None => return branch.value.as_ref(),
+                        None => return branch.value.as_deref(),
                         Some((&key, after)) => {
                             node = branch.child(key)?;
                             rest = after;
@@ -193,7 +195,7 @@ impl<V> SubjectTree<V> {
                 Node::Branch(branch) => {
                     rest = rest.strip_prefix(&*branch.prefix)?;
                     match rest.split_first() {
-                        None => return branch.value.as_mut(),
+                        None => return branch.value.as_deref_mut(),
                         Some((&key, after)) => {
                             node = branch.child_mut(key)?;
                             rest = after;
@@ -237,7 +239,7 @@ impl<V> SubjectTree<V> {
                 Node::Branch(branch) => {
                     rest = rest.get(branch.prefix.len()..).unwrap_or_default();
                     let Some((&key, after)) = rest.split_first() else {
-                        return branch.value.get_or_insert_with(fresh);
+                        return branch.value.get_or_insert_with(|| Box::new(fresh()));
                     };
                     let at = match branch.keys.place(key) {
                         Ok(at) => at,
@@ -271,7 +273,7 @@ impl<V> SubjectTree<V> {
             let Node::Branch(branch) = node else { return None };
             rest = rest.strip_prefix(&*branch.prefix)?;
             let removed = match rest.split_first() {
-                None => branch.value.take()?,
+                None => *branch.value.take()?,
                 Some((&key, after)) => {
                     let at = branch.keys.place(key).ok()?;
                     if let Node::Branch(_) = branch.nodes.get(at)? {
@@ -339,7 +341,7 @@ impl<V> SubjectTree<V> {
                 let mark = subject.len();
                 let (bytes, value) = match node {
                     Node::Leaf { suffix, value } => (suffix, Some(value)),
-                    Node::Branch(branch) => (&branch.prefix, branch.value.as_ref()),
+                    Node::Branch(branch) => (&branch.prefix, branch.value.as_deref()),
                 };
                 if let Some(cursor) = cursor.over(pattern, bytes) {
                     subject.extend_from_slice(bytes);
@@ -490,7 +492,7 @@ impl<V> Node<V> {
         let Self::Branch(split) = self else { return };
         match old {
             Self::Leaf { suffix, value } => match cut(&suffix, shared) {
-                None => split.value = Some(value),
+                None => split.value = Some(Box::new(value)),
                 Some((_, key, after)) => {
                     split.add(key, Self::Leaf { suffix: after.into(), value });
                 }
@@ -510,7 +512,7 @@ impl<V> Node<V> {
         match (branch.value.take(), branch.nodes.len()) {
             (Some(value), 0) => {
                 let suffix = mem::take(&mut branch.prefix);
-                *self = Self::Leaf { suffix, value };
+                *self = Self::Leaf { suffix, value: *value };
             }
             (None, 1) => {
                 let (Some(key), Some(mut only)) = (branch.keys.next(0), branch.nodes.pop()) else {

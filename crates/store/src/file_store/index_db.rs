@@ -20,6 +20,8 @@ pub(super) struct Index {
     pub(super) last_seq: u64,
     pub(super) last_ns: i64,
     pub(super) subjects: Vec<SubjectRange>,
+    /// The names of the subjects: one allocation, not one for each.
+    pub(super) names: Vec<u8>,
     pub(super) blocks: Vec<BlockState>,
     pub(super) last_block: u64,
     /// Checksum of that block's last record; zeros if it is empty.
@@ -29,7 +31,8 @@ pub(super) struct Index {
 /// A subject with the blocks that bound where it occurs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct SubjectRange {
-    pub(super) subject: Vec<u8>,
+    /// Where its name starts in [`Index::names`], and its length.
+    name: (usize, usize),
     pub(super) total: u64,
     pub(super) first_block: u64,
     pub(super) last_block: u64,
@@ -63,6 +66,14 @@ impl BlockState {
 }
 
 impl Index {
+    /// The subjects with their names.
+    pub(super) fn named_subjects(&self) -> impl Iterator<Item = (&[u8], &SubjectRange)> {
+        self.subjects.iter().map(|subject| {
+            let (at, len) = subject.name;
+            (self.names.get(at..at + len).unwrap_or_default(), subject)
+        })
+    }
+
     /// Whether its parts agree with each other.
     pub(super) fn adds_up(&self) -> bool {
         let ascending = self
@@ -170,12 +181,13 @@ pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<Index> {
     };
     for _ in 0..read.u()? {
         let len = usize::try_from(read.u()?).ok()?;
-        let subject = read.bytes(len)?.to_vec();
+        let name = (index.names.len(), len);
+        index.names.extend_from_slice(read.bytes(len)?);
         let total = read.u()?;
         let first_block = read.u()?;
         let has_last = version >= VERSION || total > 1;
         let last_block = if has_last { read.u()? } else { first_block };
-        index.subjects.push(SubjectRange { subject, total, first_block, last_block });
+        index.subjects.push(SubjectRange { name, total, first_block, last_block });
     }
     for _ in 0..read.u()? {
         let mut block = BlockState {

@@ -470,7 +470,7 @@ impl StreamStore for FileStore {
 
     fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64)) {
         each_match_ordered(self.subjects.tree(), filter, |literal, entry| {
-            each(literal, entry.info.total);
+            each(literal, entry.info().total);
         });
     }
 

@@ -13,9 +13,8 @@ fn the_references_snapshot_is_understood() {
     let index = decode(&read("ORDERS"), &Hasher::new("ORDERS")).unwrap();
     assert_eq!((index.msgs, index.bytes, index.first_seq, index.last_seq), (46, 2_782, 2, 50));
     let mut subjects: Vec<(&str, u64)> = index
-        .subjects
-        .iter()
-        .map(|range| (std::str::from_utf8(&range.subject).unwrap(), range.total))
+        .named_subjects()
+        .map(|(name, range)| (std::str::from_utf8(name).unwrap(), range.total))
         .collect();
     subjects.sort_unstable();
     let want =
@@ -33,8 +32,8 @@ fn we_write_the_references_bytes() {
         let file = read(stream);
         let index = decode(&file, &hasher).unwrap();
         let mut writer = Writer::new(&index, index.subjects.len());
-        for range in &index.subjects {
-            writer.subject(&range.subject, range.total, range.first_block, range.last_block);
+        for (name, range) in index.named_subjects() {
+            writer.subject(name, range.total, range.first_block, range.last_block);
         }
         writer.block_count(index.blocks.len());
         for block in &index.blocks {

@@ -6,3 +6,4 @@ mod packed;
 mod record;
 mod resume;
 mod seq_set;
+mod subjects;
