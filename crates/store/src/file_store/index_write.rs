@@ -117,21 +117,13 @@ impl FileStore {
             let at = self.block_for(seq).min(self.blocks.len() - 1);
             self.blocks.get(at).map_or(last_block, |block| block.index)
         };
-<<<<<<< HEAD
         if listing == Listing::Subjects {
             tree.for_each(|literal, entry| {
-                let info = entry.info;
+                let info = entry.info();
                 let (first, last) = (number(info.first.seq()), number(info.last.seq()));
                 writer.subject(literal, info.total, first, last);
             });
         }
-=======
-        tree.for_each(|literal, entry| {
-            let info = entry.info();
-            let (first, last) = (number(info.first.seq()), number(info.last.seq()));
-            writer.subject(literal, info.total, first, last);
-        });
->>>>>>> 7b6f798 (store, subject: a subject with one message costs half as much memory, an index is read without copies of its names)
         writer.block_count(self.blocks.len());
         for block in &self.blocks {
             let state = BlockState {

@@ -1,5 +1,6 @@
 //! Building a stream's state from the records of its blocks, from the last block to the first.
 
+use std::cell::OnceCell;
 use std::collections::VecDeque;
 
 use hashbrown::HashSet;
@@ -25,7 +26,7 @@ pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 struct Rebuild<'i> {
     prior: Option<&'i Index>,
     /// The subjects of that index.
-    known: HashSet<Vec<u8>, foldhash::fast::RandomState>,
+    known: OnceCell<HashSet<&'i [u8], foldhash::fast::RandomState>>,
     /// Sequences that some tombstone speaks of.
     tombs: SeqHashSet,
     /// The highest of them, with its time.
@@ -39,15 +40,17 @@ struct Rebuild<'i> {
 
 impl<'i> Rebuild<'i> {
     fn by(prior: Option<&'i Index>) -> Self {
-        let known = prior.into_iter().flat_map(|prior| &prior.subjects);
-        let known = known.map(|range| range.subject.clone()).collect();
-        Rebuild { prior, known, ceiling: u64::MAX, ..Rebuild::default() }
+        Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() }
     }
 
     /// Whether this message's subject has the wrong length, by the subjects of an older index.
     fn is_stranger(&self, record: &Record<'_>) -> bool {
-        self.prior.is_some_and(|prior| record.seq <= prior.last_seq)
-            && record::has_moved_subject(record, |subject| self.known.contains(subject))
+        let Some(prior) = self.prior.filter(|prior| record.seq <= prior.last_seq) else {
+            return false;
+        };
+        let known =
+            self.known.get_or_init(|| prior.named_subjects().map(|(subject, _)| subject).collect());
+        record::has_moved_subject(record, |subject| known.contains(subject))
     }
 }
 
