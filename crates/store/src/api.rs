@@ -167,6 +167,15 @@ pub enum StoreError {
     Damaged(String),
 }
 
+/// Whether there is more to do of some work in the background.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upkeep {
+    /// Nothing is left.
+    Done,
+    /// Call again.
+    More,
+}
+
 /// How far [`StreamStore::flush`] goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Durability {
@@ -333,6 +342,18 @@ pub trait StreamStore: Send {
     /// Gives back memory that only makes reads faster; for a stream that is idle.
     fn release_memory(&mut self) {
         // A store that holds nothing of the kind has nothing to give back.
+    }
+
+    /// For a stream that is idle: gives memory back, and makes the next start short should the
+    /// process be killed.
+    fn rest(&mut self) {
+        self.release_memory();
+    }
+
+    /// Checks a little of what an opening left unread, for well under a millisecond where that is
+    /// possible; what it finds damaged is reported as by a read.
+    fn verify_some(&mut self) -> Upkeep {
+        Upkeep::Done
     }
 
     /// A clean stop: everything durable, index written, files closed.

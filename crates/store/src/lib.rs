@@ -25,7 +25,7 @@ mod ttl;
 pub use api::{
     ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
     OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StoreEvent, StreamStore,
-    Totals,
+    Totals, Upkeep,
 };
 pub use file_store::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,

@@ -4,6 +4,7 @@ mod call;
 mod inbox;
 mod slot;
 mod timers;
+mod upkeep;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -37,6 +38,7 @@ pub(crate) struct Shard {
     /// stream.
     slots: Vec<Option<Box<Slot>>>,
     timers: Timers,
+    agenda: upkeep::Agenda,
     /// Slots with something to commit, deliver or route in this round.
     touched: Vec<u32>,
     /// Slots that have more to deliver.
@@ -70,6 +72,7 @@ impl Shard {
             ids,
             slots: Vec::new(),
             timers: Timers::default(),
+            agenda: upkeep::Agenda::default(),
             touched: Vec::new(),
             ready: Vec::new(),
             route: RouteBatch::new(),
@@ -102,7 +105,10 @@ impl Shard {
         if let Ok(input) = self.rx.try_recv() {
             return Some(Some(input));
         }
-        let Some(deadline) = self.timers.next_ns() else { return self.rx.recv().ok().map(Some) };
+        let due = [self.timers.next_ns(), self.agenda.next_ns()];
+        let Some(deadline) = due.into_iter().flatten().min() else {
+            return self.rx.recv().ok().map(Some);
+        };
         let wait = Duration::from_nanos(deadline.saturating_sub(self.clock.mono_ns()));
         match self.rx.recv_timeout(wait) {
             Ok(input) => Some(Some(input)),
@@ -116,6 +122,7 @@ impl Shard {
         self.mono_ns = self.clock.mono_ns();
         let turn = self.take_in(first);
         self.tick();
+        self.upkeep();
         self.commit();
         self.deliver();
         self.send();
@@ -167,6 +174,7 @@ impl Shard {
         let mut messages = batch.iter().peekable();
         while let Some(first) = messages.next() {
             let slot = first.slot;
+            self.note_use(slot);
             // A run of messages for one stream is one call: most batches are one run.
             self.with_slot(slot, |s, ctx| {
                 s.apply(ctx, &first);
@@ -178,6 +186,7 @@ impl Shard {
     }
 
     fn call(&mut self, slot: u32, mut call: Box<dyn Call>) {
+        self.note_use(slot);
         let done = self.with_slot(slot, |s, ctx| call.run(&mut s.stream, ctx, &mut s.fx));
         let refused = done.is_none().then(|| errors::STREAM_NOT_FOUND.err());
         self.calls.push((call, refused));
@@ -209,6 +218,7 @@ impl Shard {
                     *place = Some(Box::new(Slot::new(entry, stream, fx)));
                 }
                 self.with_slot(number, |_, _| {});
+                self.plan_upkeep(number);
             }
         }
     }

@@ -35,6 +35,17 @@ impl Interest for SpaceInterest<'_> {
     }
 }
 
+/// Work for a stream that waits until there is time for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Upkeep {
+    /// What its opening did not read is still to be checked.
+    Verify,
+    /// It is to give memory back when nobody uses it.
+    Rest,
+    /// Nothing until it is used again.
+    Nothing,
+}
+
 pub(super) struct Slot {
     pub(super) entry: Arc<StreamEntry>,
     pub(super) stream: Stream,
@@ -43,6 +54,10 @@ pub(super) struct Slot {
     pub(super) failed: bool,
     /// It is on the shard's list for this round.
     pub(super) touched: bool,
+    /// When somebody used it last, on the monotonic clock.
+    pub(super) used_ns: u64,
+    /// What is to be done for it when there is time.
+    pub(super) upkeep: Upkeep,
     /// The deadline that its timer is set to.
     armed: Option<u64>,
     watches: HashMap<(String, String), WatchId, foldhash::fast::RandomState>,
@@ -56,6 +71,8 @@ impl Slot {
             fx,
             failed: false,
             touched: false,
+            used_ns: 0,
+            upkeep: Upkeep::Verify,
             armed: None,
             watches: HashMap::default(),
         }

@@ -134,6 +134,7 @@ impl FileStore {
             }
         }
         self.blocks.push_back(block);
+        self.rolled = true;
         self.index_due = self.index_due.max(IndexDue::IfCheap);
     }
 

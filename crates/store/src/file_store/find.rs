@@ -9,6 +9,8 @@ use crate::api::{Filter, MsgRef, StoreError};
 use crate::filter_walk::{each_match, only_literal};
 use types::Timestamp;
 
+/// Part of the memory for sealed blocks that those get that were not read, as a divisor.
+const WRITTEN_SHARE: usize = 4;
 /// Messages looked at one by one before a wildcard filter asks the subject index.
 const SCAN_BEFORE_INDEX: u64 = 128;
 /// Subjects that the index is asked for at most, before a scan is the better way.
@@ -100,16 +102,29 @@ impl FileStore {
         Ok(report)
     }
 
-    /// Evicts sealed blocks, the longest unused first, until block `at` fits; answers memory to
-    /// reuse.
+    /// Evicts sealed blocks until block `at` fits; answers memory to reuse.
     fn make_room(&mut self, at: usize) -> Vec<u8> {
-        let sealed = self.blocks.len().saturating_sub(1);
         let wanted = self.blocks.get(at).map_or(0, |block| block.raw_len as usize);
+        self.evict_down_to(self.options.cache_bytes.saturating_sub(wanted), Some(at));
+        std::mem::take(&mut self.spare)
+    }
+
+    /// Blocks that were only written stay in memory no longer than it takes who reads along: of
+    /// the limit for all sealed blocks they get a part.
+    pub(super) fn shed_written(&mut self) {
+        if std::mem::take(&mut self.rolled) {
+            self.evict_down_to(self.options.cache_bytes / WRITTEN_SHARE, None);
+        }
+    }
+
+    /// Evicts sealed blocks, the longest unused first, but not block `keep`, until the others hold
+    /// so many bytes of memory; the largest buffer is kept for reuse.
+    fn evict_down_to(&mut self, limit: usize, keep: Option<usize>) {
+        let sealed = self.blocks.len().saturating_sub(1);
         let mut held: usize = self.blocks.iter().take(sealed).map(Block::memory).sum();
-        let mut spare = std::mem::take(&mut self.spare);
-        while held > 0 && held + wanted > self.options.cache_bytes {
+        while held > limit {
             let oldest = (0..sealed)
-                .filter(|&other| other != at)
+                .filter(|&other| Some(other) != keep)
                 .filter_map(|other| Some((self.blocks.get(other)?.evictable()?, other)))
                 .min();
             let Some((_, oldest)) = oldest else { break };
@@ -120,11 +135,10 @@ impl FileStore {
             if !block.unsynced {
                 block.file = None;
             }
-            if buf.capacity() > spare.capacity() {
-                spare = buf;
+            if buf.capacity() > self.spare.capacity() {
+                self.spare = buf;
             }
         }
-        spare
     }
 
     pub(super) fn read(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {

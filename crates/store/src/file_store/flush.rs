@@ -231,7 +231,9 @@ impl FileStore {
         self.repair_blocks()?;
         self.pack_blocks()?;
         self.compact_blocks()?;
-        self.index_if_due(durability)
+        self.index_if_due(durability)?;
+        self.shed_written();
+        Ok(())
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {

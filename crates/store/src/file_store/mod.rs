@@ -40,6 +40,7 @@ mod subjects;
 mod timers;
 mod trouble;
 mod varint;
+mod verify;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -50,7 +51,7 @@ use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
     ConsumerMeta, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved, Purge,
-    RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals,
+    RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
 };
 use crate::error::io_error;
 use crate::filter_walk::each_match_ordered;
@@ -172,6 +173,10 @@ pub struct FileStore {
     tick: u64,
     /// While rebuilding a block: its last live sequence so far.
     counted_up_to: u64,
+    /// The check of blocks that the opening did not read; `None` when all are checked.
+    verify: Option<verify::Verify>,
+    /// A block was sealed since the last flush.
+    rolled: bool,
     /// Memory of a block that went, for the next one.
     spare: Vec<u8>,
     /// Take the state from the records, however exact the index looks.
@@ -375,6 +380,8 @@ impl FileStore {
             consumers: Vec::new(),
             tick: 0,
             counted_up_to: 0,
+            verify: None,
+            rolled: false,
             spare: Vec::new(),
             distrust_index: false,
             snapshot: None,
@@ -638,6 +645,19 @@ impl StreamStore for FileStore {
             }
         }
         self.spare = Vec::new();
+    }
+
+    fn rest(&mut self) {
+        self.release_memory();
+        if self.since_index > 0 && self.poisoned.is_none() && !self.needs_flush() {
+            // It only makes a start shorter, and is tried again after the next change.
+            let _ = self.write_index();
+            self.release_memory();
+        }
+    }
+
+    fn verify_some(&mut self) -> Upkeep {
+        self.verify_slice()
     }
 
     fn stop(&mut self) -> Result<(), StoreError> {

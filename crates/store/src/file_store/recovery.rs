@@ -78,6 +78,7 @@ impl FileStore {
         }
         self.buried = buried;
         if exact || resumed == Resumed::Yes {
+            self.verify = Some(super::verify::Verify::default());
             self.indexed_up_to = index.as_ref().map_or(0, |index| index.last_block);
         }
         if resumed == Resumed::No {

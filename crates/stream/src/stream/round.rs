@@ -57,6 +57,18 @@ impl Stream {
         if self.ready.is_empty() { Ready::Idle } else { Ready::More }
     }
 
+    /// For a stream that nobody used for a while: gives memory back.
+    pub fn rest(&mut self) {
+        if !self.closed {
+            self.store.rest();
+        }
+    }
+
+    /// Checks a little of what was not read when the stream was opened.
+    pub fn verify_some(&mut self) -> store::Upkeep {
+        if self.closed { store::Upkeep::Done } else { self.store.verify_some() }
+    }
+
     /// Whether [`Stream::deliver`] has something to do.
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()

@@ -8,7 +8,7 @@ use types::{Retention, StreamConfig, Timestamp};
 
 use super::super::{FileStore, FileStoreOptions};
 use crate::tests::{config, msg};
-use crate::{Durability, Erase, Filter, Purge, StreamStore, Totals};
+use crate::{Durability, Erase, Filter, Purge, StreamStore, Totals, Upkeep};
 
 fn options() -> FileStoreOptions {
     FileStoreOptions { cache_bytes: 1 << 20, block_bytes: 2_000, ..FileStoreOptions::default() }
@@ -189,4 +189,59 @@ fn a_sealed_block_of_another_length_or_end_makes_all_be_read() {
         assert_eq!(lost.msgs.len(), 1);
         assert_eq!(store.totals().msgs, 399);
     }
+}
+
+#[test]
+fn what_an_opening_did_not_read_is_checked_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path(), &config());
+    fill(&mut store, 0, 400);
+    drop(store);
+    let path = dir.path().join("streams").join(&config().name).join("msgs/3.blk");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let (mut store, unread) = reopen(dir.path(), &config());
+    assert!(unread > 4);
+    while store.verify_some() == Upkeep::More {}
+    assert_eq!((store.lost(), store.totals().msgs), (None, 400));
+    drop(store);
+    bytes[50] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let (mut store, unread) = reopen(dir.path(), &config());
+    assert!(unread > 4);
+    assert_eq!((store.lost(), store.totals().msgs), (None, 400));
+    while store.verify_some() == Upkeep::More {}
+    let lost = store.lost().expect("the damage is found without a read of that message");
+    assert_eq!((lost.msgs.len(), store.totals().msgs), (1, 399));
+    store.flush(Durability::Synced).unwrap();
+    let before = state(&mut store);
+    drop(store);
+    let (mut store, _) = reopen(dir.path(), &config());
+    assert_eq!(state(&mut store), before);
+}
+
+#[test]
+fn a_stream_at_rest_needs_no_reading_after_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = create(dir.path(), &config());
+    fill(&mut store, 0, 400);
+    remove(&mut store, 77, Erase::Overwrite);
+    store.flush(Durability::Synced).unwrap();
+    store.rest();
+    let before = state(&mut store);
+    drop(store);
+    let (mut store, unread) = reopen(dir.path(), &config());
+    assert!(unread > 4, "{unread}");
+    assert_eq!(state(&mut store), before);
+}
+
+#[test]
+fn blocks_that_are_only_written_do_not_stay_in_memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = FileStoreOptions { cache_bytes: 40_000, ..options() };
+    let mut store =
+        FileStore::create(Arc::new(OsDisk), dir.path(), Timestamp::ZERO, &config(), options)
+            .unwrap();
+    fill(&mut store, 0, 2_000);
+    let held: usize = store.blocks.iter().map(|block| block.memory()).sum();
+    assert!(store.blocks.len() > 30 && held < 25_000, "{held} bytes");
 }

@@ -1,0 +1,116 @@
+//! Checking, a little at a time, the blocks that an opening did not read.
+
+use env::OpenMode;
+
+use super::FileStore;
+use super::block::file_path;
+use super::record::{Kind, Record};
+use crate::api::Upkeep;
+
+/// Bytes read and checked at once: about half a millisecond.
+const SLICE: usize = 512 << 10;
+
+/// How far the check of one block is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Verify {
+    /// Block that is being checked; all before are.
+    index: u64,
+    offset: u64,
+    /// Live messages and their bytes so far.
+    msgs: u64,
+    bytes: u64,
+    last_seq: u64,
+}
+
+/// What a slice showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Sound,
+    /// The block's end was reached.
+    End,
+    /// It must be read whole to tell what is wrong, if anything.
+    Doubt,
+}
+
+impl FileStore {
+    /// Checks a little more of what was never read since the opening.
+    pub(super) fn verify_slice(&mut self) -> Upkeep {
+        let Some(mut verify) = self.verify.take() else { return Upkeep::Done };
+        let next = self.blocks.partition_point(|block| block.index < verify.index);
+        let wanted = (next..self.blocks.len())
+            .find(|&at| self.blocks.get(at).is_some_and(|block| block.unread));
+        let Some(at) = wanted else { return Upkeep::Done };
+        let index = self.blocks.get(at).map_or(0, |block| block.index);
+        if verify.index != index {
+            verify = Verify { index, ..Verify::default() };
+        }
+        match self.look(at, &mut verify) {
+            Look::Sound => {}
+            Look::End => verify = Verify { index: index + 1, ..Verify::default() },
+            Look::Doubt => {
+                verify = Verify { index: index + 1, ..Verify::default() };
+                self.verify_whole(at);
+            }
+        }
+        self.verify = Some(verify);
+        Upkeep::More
+    }
+
+    fn look(&mut self, at: usize, verify: &mut Verify) -> Look {
+        let Some(block) = self.blocks.get(at).filter(|block| !block.packed) else {
+            return Look::Doubt;
+        };
+        let end = block.written;
+        let len = end.saturating_sub(verify.offset).min(SLICE as u64) as usize;
+        let mut buf = vec![0; len];
+        let read = self
+            .disk
+            .open(&file_path(&self.msgs_dir, block.index), OpenMode::Existing)
+            .and_then(|file| file.read_exact_at(&mut buf, verify.offset));
+        if read.is_err() {
+            return Look::Doubt;
+        }
+        let mut offset = 0;
+        while let Some(record) = Record::parse(&buf, offset) {
+            if !record.is_intact(&block.hasher) || !record.is_plausible() {
+                return Look::Doubt;
+            }
+            if record.kind == Kind::Message
+                && record.seq > verify.last_seq
+                && block.is_live(record.seq)
+            {
+                verify.msgs += 1;
+                verify.bytes += record.len as u64;
+                verify.last_seq = record.seq;
+            }
+            offset += record.len;
+        }
+        verify.offset += offset as u64;
+        if verify.offset < end {
+            // A record may be cut by the slice's end, but not be none at all.
+            return if offset > 0 && len == SLICE { Look::Sound } else { Look::Doubt };
+        }
+        // What was removed in between makes a difference, too: then it is read whole.
+        match (verify.msgs, verify.bytes) == (block.msgs, block.bytes) {
+            true => Look::End,
+            false => Look::Doubt,
+        }
+    }
+
+    /// Reads a block whole, which finds and reports damage.
+    fn verify_whole(&mut self, at: usize) {
+        // A block that cannot be read now is looked at again when a message of it is.
+        if let Ok(report) = self.load(at)
+            && !report.is_clean()
+        {
+            let _ = self.found_damage(at, report);
+            return;
+        }
+        if let Some(block) = self.blocks.get_mut(at).filter(|block| block.evictable().is_some()) {
+            block.evict();
+            if !block.unsynced {
+                block.file = None;
+            }
+        }
+    }
+}
