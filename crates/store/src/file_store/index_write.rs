@@ -162,6 +162,9 @@ impl FileStore {
             seals.push(Seal { index: block.index, len: block.raw_len, sum });
         }
         let file = checkpoint::encode(index_trailer, &seals, &self.hasher());
+        let file = self
+            .seal_index(&self.asset, file)
+            .map_err(|error| io_error("encrypting the checkpoint", error))?;
         meta::replace_file(&*self.disk, &self.msgs_dir.join(CHECKPOINT), &file, Sync::File)
     }
 

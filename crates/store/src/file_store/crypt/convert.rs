@@ -14,6 +14,7 @@ use super::{Asset, Keyed, Origin, Vault, read_asset, rekey_dir};
 use crate::api::StoreError;
 use crate::error::io_error;
 use crate::file_store::block::file_path;
+use crate::file_store::checkpoint::CHECKPOINT;
 use crate::file_store::index_write::WITNESS;
 use crate::file_store::meta::{Sync, replace_file};
 use crate::file_store::record::{self, Hasher};
@@ -180,6 +181,11 @@ impl FileStore {
         let disk = &*self.raw_disk;
         let meta =
             read_asset(disk, Some(vault), &self.dir, &context).map_err(StoreError::Damaged)?;
+        // It only makes a start shorter; the next index brings a new one.
+        match disk.unlink(&self.msgs_dir.join(CHECKPOINT)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
         let index = self.msgs_dir.join(INDEX);
         let plain = match disk.read(&index) {
             Ok(bytes) => self.open_index(bytes),
