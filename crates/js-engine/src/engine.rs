@@ -105,6 +105,8 @@ impl Engine {
             sync: settings.sync,
             max_payload: settings.max_payload,
             max_pending: settings.max_pending,
+            batch: settings.batch,
+            open_batches: Arc::default(),
             seed: parts.rng.next_u64()?,
         });
         let usage = ServerUsage::new(settings.limits);

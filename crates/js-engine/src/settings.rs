@@ -1,7 +1,7 @@
 //! What the engine is told once, at its start.
 
 use js_account::ServerLimits;
-use stream::SyncPolicy;
+use stream::{BatchLimits, SyncPolicy};
 
 /// Settings of the server that JetStream runs by (`server/opts.go`, `jetstream {}`).
 #[derive(Clone, Debug)]
@@ -16,6 +16,8 @@ pub struct EngineSettings {
     pub max_duplicate_window_ns: i64,
     /// Largest batch of a pull request; 0 is no limit.
     pub max_request_batch: i64,
+    /// Limits of atomic batches.
+    pub batch: BatchLimits,
     /// When publishes are acknowledged.
     pub sync: SyncPolicy,
     /// Largest payload that a client may send.

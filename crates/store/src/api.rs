@@ -19,6 +19,26 @@ pub struct NewMsg<'a> {
     pub ttl_seconds: i64,
 }
 
+/// A message to append, with its own bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnedMsg {
+    /// Literal subject.
+    pub subject: Vec<u8>,
+    /// Header block, or empty.
+    pub headers: Vec<u8>,
+    /// Payload.
+    pub payload: Vec<u8>,
+}
+
+/// What makes a batch whole that a crash cut short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CutBatch {
+    /// These are to be removed.
+    pub remove: Vec<u64>,
+    /// Then these are to be appended.
+    pub append: Vec<OwnedMsg>,
+}
+
 /// A stored message, borrowed from the store's cache until the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsgRef<'a> {
@@ -256,6 +276,28 @@ pub trait StreamStore: Send {
         now: Timestamp,
         removed: OnRemoved<'_>,
     ) -> Result<Option<Timestamp>, StoreError>;
+
+    /// A message that max_age or its own lifetime says is due at `now`, without removing it;
+    /// `None` if there is none. For streams that leave a marker in its place.
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<u64>, StoreError>;
+
+    /// Keeps messages that are about to be appended as one, so that a crash leaves all or nothing
+    /// of them; until the next flush succeeds.
+    fn stage_batch(
+        &mut self,
+        id: &[u8],
+        msgs: &[NewMsg<'_>],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        // What does not outlive the process has nothing to keep.
+        let _ = (id, msgs, durability);
+        Ok(())
+    }
+
+    /// What recovery found of a batch that a crash cut short; asked once, after opening.
+    fn take_cut_batch(&mut self) -> Result<Option<CutBatch>, StoreError> {
+        Ok(None)
+    }
 
     /// When [`expire`](Self::expire) is due; `None` if nothing can expire.
     fn next_expiry(&self) -> Option<Timestamp>;

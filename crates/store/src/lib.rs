@@ -23,9 +23,9 @@ mod snapshot;
 mod ttl;
 
 pub use api::{
-    ConsumerMeta, ConsumerState, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg,
-    OnRemoved, PendingAck, Purge, RecoveredConsumer, Removed, StoreError, StoreEvent, StreamStore,
-    Totals, Upkeep,
+    ConsumerMeta, ConsumerState, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef,
+    NewMsg, OnRemoved, OwnedMsg, PendingAck, Purge, RecoveredConsumer, Removed, StoreError,
+    StoreEvent, StreamStore, Totals, Upkeep,
 };
 pub use file_store::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,

@@ -133,6 +133,11 @@ impl Lifetimes {
         Some(seq)
     }
 
+    /// The next message that is due at `now_ns`.
+    pub(crate) fn first_due(&self, now_ns: i64) -> Option<u64> {
+        self.due.first().filter(|&&(due, _)| due <= now_ns).map(|&(_, seq)| seq)
+    }
+
     pub(crate) fn next_due_ns(&self) -> Option<i64> {
         self.due.first().map(|&(due, _)| due)
     }

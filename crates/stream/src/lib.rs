@@ -27,7 +27,7 @@ mod request;
 mod stream;
 
 pub use consumer::{AckMsg, AckSubject, ConsumerCreate};
-pub use ctx::{Ctx, Interest, StreamEnv, SyncPolicy};
+pub use ctx::{BatchLimits, Ctx, Interest, StreamEnv, SyncPolicy};
 pub use effects::{Effects, Outgoing, Watch};
 pub use stream::{
     DirectGet, Publish, Ready, SnapshotConsumers, SnapshotStart, Stream, StreamParts,

@@ -1,10 +1,12 @@
 //! Tests: calls in, the whole effect list out.
 
 mod acks;
+mod batches;
 mod consumers;
 mod direct;
 mod faults;
 mod harness;
+mod markers;
 mod model;
 mod publish;
 mod pull;

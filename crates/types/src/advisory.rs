@@ -240,6 +240,18 @@ pub enum Advisory {
         #[serde(skip_serializing_if = "String::is_empty")]
         domain: String,
     },
+    /// An atomic batch came to nothing (`JSStreamBatchAbandonedAdvisory`).
+    BatchAbandoned {
+        /// Stream name.
+        stream: String,
+        /// JetStream domain.
+        #[serde(skip_serializing_if = "String::is_empty")]
+        domain: String,
+        /// Batch id.
+        batch: String,
+        /// `timeout`, `large`, `incomplete` or `unsupported`.
+        reason: &'static str,
+    },
 }
 
 impl Advisory {
@@ -263,6 +275,9 @@ impl Advisory {
             Advisory::SnapshotComplete { .. } => "io.nats.jetstream.advisory.v1.snapshot_complete",
             Advisory::RestoreCreate { .. } => "io.nats.jetstream.advisory.v1.restore_create",
             Advisory::RestoreComplete { .. } => "io.nats.jetstream.advisory.v1.restore_complete",
+            Advisory::BatchAbandoned { .. } => {
+                "io.nats.jetstream.advisory.v1.stream_batch_abandoned"
+            }
         }
     }
 
@@ -319,6 +334,9 @@ impl Advisory {
             }
             Advisory::RestoreComplete { stream, .. } => {
                 format!("$JS.EVENT.ADVISORY.STREAM.RESTORE_COMPLETE.{stream}")
+            }
+            Advisory::BatchAbandoned { stream, .. } => {
+                format!("$JS.EVENT.ADVISORY.STREAM.BATCH_ABANDONED.{stream}")
             }
         }
     }

@@ -347,10 +347,8 @@ pub fn unsupported_feature(config: &StreamConfig) -> Option<&'static str> {
         (config.mirror.is_some(), "mirror"),
         (!config.sources.is_empty(), "sources"),
         (config.allow_msg_counter, "allow_msg_counter"),
-        (config.allow_atomic, "allow_atomic"),
         (config.allow_batched, "allow_batched"),
         (config.allow_msg_schedules, "allow_msg_schedules"),
-        (config.subject_delete_marker_ttl_ns > 0, "subject_delete_marker_ttl"),
     ]
     .into_iter()
     .find_map(|(asked, field)| asked.then_some(field))

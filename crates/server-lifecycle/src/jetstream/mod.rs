@@ -20,7 +20,7 @@ use js_account::ServerLimits;
 use js_engine::{EnableError, Engine, EngineParts, EngineSettings, InboxLimits};
 use monitor::{JetStreamConfig, go_duration};
 use store::{Encryption, MasterKey, StoreCipher};
-use stream::SyncPolicy;
+use stream::{BatchLimits, SyncPolicy};
 use types::AccountLimits;
 
 pub use store_dir::StoreDirError;
@@ -228,6 +228,7 @@ fn start_engine(
         max_duplicate_window_ns: i64::try_from(js.limits.duplicate_window.as_nanos())
             .unwrap_or(i64::MAX),
         max_request_batch: js.limits.max_request_batch,
+        batch: batch_limits(&js.limits.batch),
         // The reference acknowledges before the sync unless told `sync_interval: always`. Here
         // what is acknowledged is on disk, unless an interval is asked for.
         sync: if js.sync.relaxed {
@@ -246,6 +247,19 @@ fn start_engine(
     let parts =
         EngineParts { clock: Arc::new(OsClock), rng: Arc::new(OsRng), stores: Arc::new(stores) };
     Engine::start(settings, parts).map_err(JetStreamError::Engine)
+}
+
+/// 0 is the default of each (`server/stream.go` `streamMaxAtomicBatch*`).
+fn batch_limits(asked: &config_validate::options::BatchLimits) -> BatchLimits {
+    let mut limits = BatchLimits::default();
+    let positive = |value: i64| usize::try_from(value).ok().filter(|&value| value > 0);
+    limits.per_stream = positive(asked.max_inflight_per_stream).unwrap_or(limits.per_stream);
+    limits.total = positive(asked.max_inflight_total).unwrap_or(limits.total);
+    limits.msgs = positive(asked.max_msgs).map_or(limits.msgs, |msgs| msgs as u64);
+    if !asked.timeout.is_zero() {
+        limits.timeout_ns = u64::try_from(asked.timeout.as_nanos()).unwrap_or(u64::MAX);
+    }
+    limits
 }
 
 /// Enables every account that is to have JetStream (`enableJetStreamAccounts`): the global one

@@ -57,7 +57,11 @@ impl FileStore {
             Err(error) if self.poisoned.is_some() => return Err(error),
             Err(error) => self.trouble.hinders(&error),
         }
-        if self.last_seq < wanted { Err(StoreError::NoSpace) } else { Ok(()) }
+        if self.last_seq < wanted {
+            return Err(StoreError::NoSpace);
+        }
+        self.drop_staged();
+        Ok(())
     }
 
     /// Writes what is new; if that cannot be done, everything is as after the last flush.

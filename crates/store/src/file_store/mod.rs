@@ -7,6 +7,7 @@
 
 mod adopt;
 mod append;
+mod batches;
 mod block;
 mod checkpoint;
 mod compact;
@@ -50,8 +51,8 @@ use env::Disk;
 use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
-    ConsumerMeta, ConsumerStore, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved, Purge,
-    RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
+    ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
+    Purge, RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
 };
 use crate::error::io_error;
 use crate::filter_walk::each_match_ordered;
@@ -179,6 +180,8 @@ pub struct FileStore {
     rolled: bool,
     /// Memory of a block that went, for the next one.
     spare: Vec<u8>,
+    /// Directories of batches that the next flush makes whole.
+    staged: Vec<PathBuf>,
     /// Take the state from the records, however exact the index looks.
     distrust_index: bool,
     snapshot: Option<snapshot::InProgress>,
@@ -383,6 +386,7 @@ impl FileStore {
             verify: None,
             rolled: false,
             spare: Vec::new(),
+            staged: Vec::new(),
             distrust_index: false,
             snapshot: None,
             witness: Witness::Heard,
@@ -505,6 +509,23 @@ impl StreamStore for FileStore {
     ) -> Result<Option<Timestamp>, StoreError> {
         self.expire_due(now.unix_ns(), removed)?;
         Ok(self.next_expiry())
+    }
+
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        self.find_due(now.unix_ns())
+    }
+
+    fn stage_batch(
+        &mut self,
+        id: &[u8],
+        msgs: &[NewMsg<'_>],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        self.keep_batch(id, msgs, durability)
+    }
+
+    fn take_cut_batch(&mut self) -> Result<Option<CutBatch>, StoreError> {
+        self.find_cut_batch()
     }
 
     fn next_expiry(&self) -> Option<Timestamp> {

@@ -42,8 +42,20 @@ impl FileStore {
                 self.take(at, seq, Trace::Tombstone, removed)?;
             }
         }
+        while let Some((at, seq)) = self.next_aged(now_ns)? {
+            // Behind one that never expires, or where a delete marker tells of it, it must not
+            // come back at recovery and go a second time.
+            let told = self.config.subject_delete_marker_ttl_ns > 0 || seq != self.first_seq;
+            let trace = if told { Trace::Tombstone } else { Trace::Age };
+            self.take(at, seq, trace, removed)?;
+        }
+        Ok(())
+    }
+
+    /// The oldest message that max_age says is due, if any, with its block's place.
+    fn next_aged(&mut self, now_ns: i64) -> Result<Option<(usize, u64)>, StoreError> {
         if self.limits.max_age_ns == 0 {
-            return Ok(());
+            return Ok(None);
         }
         let cutoff = now_ns.saturating_sub(self.limits.max_age_ns);
         let mut from = match self.ageing {
@@ -53,7 +65,7 @@ impl FileStore {
         loop {
             let Some((at, seq)) = self.next_live(from) else {
                 self.ageing = Ageing::Nothing;
-                return Ok(());
+                return Ok(None);
             };
             from = seq + 1;
             if self.lifetimes.never_expires(seq) {
@@ -70,16 +82,21 @@ impl FileStore {
                     None => continue,
                 },
             };
-            if ts_ns > cutoff {
-                self.ageing = Ageing::At(seq, ts_ns);
-                return Ok(());
-            }
-            // Behind one that never expires, or where a delete marker tells of it, it must not
-            // come back at recovery and go a second time.
-            let told = self.config.subject_delete_marker_ttl_ns > 0 || seq != self.first_seq;
-            let trace = if told { Trace::Tombstone } else { Trace::Age };
-            self.take(at, seq, trace, removed)?;
+            self.ageing = Ageing::At(seq, ts_ns);
+            return Ok((ts_ns <= cutoff).then_some((at, seq)));
         }
+    }
+
+    /// The next message that is due by its lifetime or its age.
+    pub(super) fn find_due(&mut self, now_ns: i64) -> Result<Option<u64>, StoreError> {
+        self.writable()?;
+        while let Some(seq) = self.lifetimes.first_due(now_ns) {
+            if self.locate(seq).is_some() {
+                return Ok(Some(seq));
+            }
+            self.lifetimes.pop_due(now_ns);
+        }
+        Ok(self.next_aged(now_ns)?.map(|(_, seq)| seq))
     }
 
     pub(super) fn next_expiry_ns(&self) -> Option<i64> {

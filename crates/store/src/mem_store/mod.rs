@@ -335,6 +335,17 @@ impl StreamStore for MemStore {
         Ok(self.next_expiry())
     }
 
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        if let Some(seq) = self.lifetimes.first_due(now.unix_ns()) {
+            return Ok(Some(seq));
+        }
+        if self.limits.max_age_ns == 0 {
+            return Ok(None);
+        }
+        let cutoff = now.unix_ns().saturating_sub(self.limits.max_age_ns);
+        Ok(self.oldest_ageing().filter(|&(_, ts_ns)| ts_ns <= cutoff).map(|(seq, _)| seq))
+    }
+
     fn next_expiry(&self) -> Option<Timestamp> {
         let by_age = (self.limits.max_age_ns > 0)
             .then(|| self.oldest_ageing())

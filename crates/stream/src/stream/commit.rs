@@ -112,6 +112,7 @@ impl Stream {
             return;
         }
         self.expire_messages(ctx);
+        self.expire_batches(ctx);
         self.dedup.expire(ctx.now);
         if ctx.mono_ns >= self.sync_at {
             self.sync_at = NEVER;
@@ -134,27 +135,25 @@ impl Stream {
 
     /// Removes what max_age and TTLs say.
     fn expire_messages(&mut self, ctx: &Ctx<'_>) {
-        if self.store.next_expiry().is_none_or(|at| at > ctx.now) {
+        let early = ctx.mono_ns < self.expire_from;
+        if early || self.store.next_expiry().is_none_or(|at| at > ctx.now) {
             return;
+        }
+        if self.config.subject_delete_marker_ttl_ns > 0 {
+            return self.leave_markers(ctx);
         }
         let now = ctx.now;
         let expired =
             self.with_removals(Cause::Limits, ctx, |store, removed| store.expire(now, removed));
         // A failure shows with the next write; expiry is tried again with the next tick.
         let _: Result<Option<Timestamp>, StoreError> = expired;
-        if self.store.totals().last_seq != self.last_seq {
-            // The store added delete markers.
-            self.note_last();
-            self.settle_quota();
-            self.recount_consumers(ctx);
-            self.needs_sync = true;
-        }
     }
 
     /// Computes when the next tick is due.
     pub(super) fn plan_wake(&mut self, ctx: &Ctx<'_>) {
         let consumers = self.consumers.iter().map(|c| c.wake).min().unwrap_or(NEVER);
-        self.wake = consumers.min(self.sync_at).min(self.heal_at);
+        let batches = self.batches.next_deadline();
+        self.wake = consumers.min(self.sync_at).min(self.heal_at).min(batches);
         self.plan_dedup(ctx);
         self.plan_expiry(ctx);
     }
@@ -175,7 +174,8 @@ impl Stream {
             let wait = u64::try_from(at.unix_ns().saturating_sub(ctx.now.unix_ns())).unwrap_or(0);
             // Not more often than every few ms: expiry takes whole batches.
             let wait = wait.max(5_000_000);
-            self.wake = self.wake.min(ctx.mono_ns.saturating_add(wait));
+            let due = ctx.mono_ns.saturating_add(wait).max(self.expire_from);
+            self.wake = self.wake.min(due);
         }
     }
 

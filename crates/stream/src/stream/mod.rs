@@ -1,11 +1,13 @@
 //! The stream: its store, its consumers, and the order in which things happen.
 
+mod batch;
 mod commit;
 mod consumers;
 mod control;
 pub(crate) mod dedup;
 mod direct;
 mod info;
+mod markers;
 mod publish;
 mod registry;
 mod retention;
@@ -31,6 +33,7 @@ use crate::consumer::{Cause, Io, Notes, Rng};
 use crate::ctx::{Ctx, StreamEnv};
 use crate::effects::Effects;
 use crate::errors::store_failed;
+use batch::Batches;
 use dedup::Dedup;
 use registry::Consumers;
 
@@ -72,6 +75,7 @@ pub struct Stream {
     confirms: Effects,
     advisories: Vec<Advisory>,
     dedup: Dedup,
+    batches: Batches,
     last_msg_id: Vec<u8>,
     last_seq: u64,
     last_ts: Timestamp,
@@ -86,6 +90,8 @@ pub struct Stream {
     heal_at: u64,
     /// The store failed when it was last looked at.
     troubled: bool,
+    /// Nothing expires before: a marker could not be stored.
+    expire_from: u64,
     input: Option<Transform>,
     republish: Option<Transform>,
     /// Consumers that may have something to deliver.
@@ -127,6 +133,8 @@ impl Stream {
         stream.committed = stream.last_seq;
         stream.rebuild_dedup(ctx)?;
         stream.recover_consumers(ctx, fx)?;
+        stream.finish_cut_batch(ctx)?;
+        stream.committed = stream.last_seq;
         stream.drop_unneeded(ctx)?;
         stream.watch_store(ctx);
         stream.plan_wake(ctx);
@@ -147,6 +155,7 @@ impl Stream {
             confirms: Effects::new(),
             advisories: Vec::new(),
             dedup: Dedup::new(config.duplicate_window_ns),
+            batches: Batches::new(Arc::clone(&env.open_batches)),
             last_msg_id: Vec::new(),
             last_seq: 0,
             last_ts: Timestamp::ZERO,
@@ -156,6 +165,7 @@ impl Stream {
             sync_at: NEVER,
             heal_at: NEVER,
             troubled: false,
+            expire_from: 0,
             input: None,
             republish: None,
             ready: VecDeque::new(),

@@ -13,7 +13,7 @@ use crate::errors::{pub_refused, store_failed};
 use crate::headers::{PublishHeaders, number, ttl_seconds, without_request_info};
 
 /// Largest header block (`JSStreamHeaderExceedsMaximumErr`).
-const MAX_HEADER_BYTES: usize = u16::MAX as usize;
+pub(super) const MAX_HEADER_BYTES: usize = u16::MAX as usize;
 
 /// A message published to one of the stream's subjects.
 #[derive(Clone, Copy, Debug)]
@@ -29,15 +29,16 @@ pub struct Publish<'a> {
 }
 
 /// What a message asks to be purged along with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Rollup {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Rollup {
+    #[default]
     None,
     Subject,
     All,
 }
 
 /// Why nothing was stored.
-enum Refusal {
+pub(super) enum Refusal {
     /// The id was seen with this sequence.
     Duplicate(u64),
     /// An error for the client.
@@ -51,10 +52,39 @@ impl<E: Into<ApiError>> From<E> for Refusal {
 }
 
 /// What passed the checks.
-struct Checked<'a> {
-    msg_id: &'a [u8],
-    rollup: Rollup,
-    ttl_seconds: i64,
+#[derive(Default)]
+pub(super) struct Checked<'a> {
+    pub(super) msg_id: &'a [u8],
+    pub(super) rollup: Rollup,
+    pub(super) ttl_seconds: i64,
+}
+
+/// Whether the quota has been charged for a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Charge {
+    Now,
+    Done,
+}
+
+/// What is answered when a message is durable.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Ack<'a> {
+    /// Nothing.
+    None,
+    /// Its sequence, to this subject, if any.
+    Plain(&'a [u8]),
+    /// Its sequence, and how many messages its batch had.
+    Batch { reply: &'a [u8], id: &'a [u8], count: u64 },
+}
+
+/// A message to store.
+pub(super) struct Put<'a> {
+    pub(super) subject: &'a [u8],
+    pub(super) headers: Cow<'a, [u8]>,
+    pub(super) payload: &'a [u8],
+    pub(super) checked: Checked<'a>,
+    pub(super) charge: Charge,
+    pub(super) ack: Ack<'a>,
 }
 
 impl Stream {
@@ -88,7 +118,7 @@ impl Stream {
         }
     }
 
-    fn take_in(&mut self, ctx: &Ctx<'_>, msg: Publish<'_>) -> Result<(), Refusal> {
+    pub(super) fn take_in(&mut self, ctx: &Ctx<'_>, msg: Publish<'_>) -> Result<(), Refusal> {
         let transformed = self.input.as_ref().and_then(|t| t.apply(msg.subject));
         let subject = transformed.as_deref().unwrap_or(msg.subject);
         if self.config.sealed {
@@ -99,9 +129,30 @@ impl Stream {
         if found.has_request_info {
             headers = without_request_info(msg.headers);
         }
+        if let Some(id) = found.batch_id {
+            return self.take_in_batch(ctx, msg, headers, id, &found);
+        }
         let checked = self.check(ctx, subject, &found, headers.len(), msg.payload.len())?;
+        let put = Put {
+            subject,
+            headers,
+            payload: msg.payload,
+            checked,
+            charge: Charge::Now,
+            ack: Ack::Plain(msg.reply),
+        };
+        self.put(ctx, put)
+    }
+
+    /// Stores a message that passed the checks.
+    pub(super) fn put(&mut self, ctx: &Ctx<'_>, put: Put<'_>) -> Result<(), Refusal> {
+        let Put { subject, mut headers, payload, checked, charge, ack } = put;
+        let bytes = self.store.size_of(subject.len(), headers.len(), payload.len());
         if self.config.retention == Retention::Interest && !self.has_consumer_for(subject) {
-            return self.skip(ctx, msg.reply, &checked, subject);
+            if charge == Charge::Done {
+                self.quota.credit(bytes);
+            }
+            return self.skip(ctx, ack, &checked, subject);
         }
         let ttl = self.raise_ttl(checked.ttl_seconds, &mut headers);
         let previous = match self.republish_to(subject) {
@@ -109,21 +160,21 @@ impl Stream {
             None => 0,
         };
 
-        let bytes = self.store.size_of(subject.len(), headers.len(), msg.payload.len());
-        self.quota.charge(bytes)?;
-        let new = NewMsg {
-            subject,
-            headers: &headers,
-            payload: msg.payload,
-            ts: self.next_ts(ctx),
-            ttl_seconds: ttl,
-        };
+        let charged = self.store.size_of(subject.len(), headers.len(), payload.len());
+        match charge {
+            Charge::Now => self.quota.charge(charged)?,
+            // A raised TTL makes the headers longer or shorter.
+            Charge::Done if charged > bytes => self.quota.adopt(charged - bytes),
+            Charge::Done => self.quota.credit(bytes - charged),
+        }
+        let new =
+            NewMsg { subject, headers: &headers, payload, ts: self.next_ts(ctx), ttl_seconds: ttl };
         let appended =
             self.with_removals(Cause::Limits, ctx, |store, removed| store.append(new, removed));
         let seq = match appended {
             Ok(seq) => seq,
             Err(error) => {
-                self.quota.credit(bytes);
+                self.quota.credit(charged);
                 return Err(store_failed(&error).into());
             }
         };
@@ -131,9 +182,9 @@ impl Stream {
         self.offer(seq, subject);
         self.roll_up(ctx, checked.rollup, subject, 1)?;
         if let Some(dest) = self.republish_to(subject) {
-            self.republish(&dest, subject, &headers, msg.payload, seq, new.ts, previous);
+            self.republish(&dest, subject, &headers, payload, seq, new.ts, previous);
         }
-        self.acknowledge(msg.reply, seq);
+        self.acknowledge(ack, seq);
         if self.store.next_expiry().is_some() {
             self.plan_expiry(ctx);
         }
@@ -149,9 +200,9 @@ impl Stream {
         headers: usize,
         payload: usize,
     ) -> Result<Checked<'m>, Refusal> {
-        let mut checked = Checked { msg_id: b"", rollup: Rollup::None, ttl_seconds: 0 };
+        let mut checked = Checked::default();
         if headers > 0 {
-            self.check_unsupported(found)?;
+            self.check_incr(found)?;
             if found.expected_stream.is_some_and(|name| name != self.config.name.as_bytes()) {
                 return Err(errors::STREAM_NOT_MATCH.into());
             }
@@ -160,6 +211,7 @@ impl Stream {
                 return Err(errors::MESSAGE_TTL_DISABLED.into());
             }
             self.check_sequences(subject, found)?;
+            self.check_schedule(subject, found)?;
             if let Some(id) = found.msg_id {
                 checked.msg_id = id;
                 if let Some(seq) = self.dedup.find(id, ctx.now) {
@@ -187,18 +239,21 @@ impl Stream {
         Ok(checked)
     }
 
-    /// Headers of features that this stream does not have switched on.
-    fn check_unsupported(&self, found: &PublishHeaders<'_>) -> Result<(), Refusal> {
-        if found.batch_id.is_some() {
-            return Err(errors::ATOMIC_PUBLISH_DISABLED.into());
-        }
-        if let Some(incr) = found.incr {
-            let digits = incr.strip_prefix(b"-").or(incr.strip_prefix(b"+")).unwrap_or(incr);
-            let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-            let row =
-                if valid { errors::MESSAGE_INCR_DISABLED } else { errors::MESSAGE_INCR_INVALID };
-            return Err(row.into());
-        }
+    /// `Nats-Incr`, which only streams of counters take.
+    pub(super) fn check_incr(&self, found: &PublishHeaders<'_>) -> Result<(), Refusal> {
+        let Some(incr) = found.incr else { return Ok(()) };
+        let digits = incr.strip_prefix(b"-").or(incr.strip_prefix(b"+")).unwrap_or(incr);
+        let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        let row = if valid { errors::MESSAGE_INCR_DISABLED } else { errors::MESSAGE_INCR_INVALID };
+        Err(row.into())
+    }
+
+    /// Headers of scheduled messages.
+    pub(super) fn check_schedule(
+        &self,
+        _subject: &[u8],
+        found: &PublishHeaders<'_>,
+    ) -> Result<(), Refusal> {
         if found.schedule.is_some() {
             return Err(errors::MESSAGE_SCHEDULES_DISABLED.into());
         }
@@ -212,7 +267,7 @@ impl Stream {
     }
 
     /// `Nats-Expected-Last-Subject-Sequence` and `Nats-Expected-Last-Sequence`.
-    fn check_sequences(
+    pub(super) fn check_sequences(
         &mut self,
         subject: &[u8],
         found: &PublishHeaders<'_>,
@@ -234,7 +289,7 @@ impl Stream {
         Ok(())
     }
 
-    fn check_rollup(&self, value: Option<&[u8]>) -> Result<Rollup, Refusal> {
+    pub(super) fn check_rollup(&self, value: Option<&[u8]>) -> Result<Rollup, Refusal> {
         let Some(value) = value else { return Ok(Rollup::None) };
         if !self.config.allow_rollup_hdrs || self.config.deny_purge {
             return Err(errors::STREAM_ROLLUP_FAILED.with("rollup not permitted").into());
@@ -264,7 +319,7 @@ impl Stream {
     }
 
     /// Times never go back, whatever the clock does: expiry and lookups by time rely on it.
-    fn next_ts(&self, ctx: &Ctx<'_>) -> Timestamp {
+    pub(super) fn next_ts(&self, ctx: &Ctx<'_>) -> Timestamp {
         ctx.now.max(self.last_ts)
     }
 
@@ -290,13 +345,25 @@ impl Stream {
         }
     }
 
-    fn acknowledge(&mut self, reply: &[u8], seq: u64) {
+    fn acknowledge(&mut self, ack: Ack<'_>, seq: u64) {
+        let (reply, batch) = match ack {
+            Ack::None => return,
+            Ack::Plain(reply) => (reply, None),
+            Ack::Batch { reply, id, count } => (reply, Some((id, count))),
+        };
         if reply.is_empty() || self.config.no_ack {
             return;
         }
         let mut m = self.held.message(reply);
         m.payload(&self.ack_prefix);
         m.payload_number(seq);
+        if let Some((id, count)) = batch {
+            let id = serde_json::to_string(&String::from_utf8_lossy(id)).unwrap_or_default();
+            m.payload(b",\"batch\":");
+            m.payload(id.as_bytes());
+            m.payload(b",\"count\":");
+            m.payload_number(count);
+        }
         m.payload(b"}");
         m.after_seq(seq);
     }
@@ -305,7 +372,7 @@ impl Stream {
     fn skip(
         &mut self,
         ctx: &Ctx<'_>,
-        reply: &[u8],
+        ack: Ack<'_>,
         checked: &Checked<'_>,
         subject: &[u8],
     ) -> Result<(), Refusal> {
@@ -313,7 +380,7 @@ impl Stream {
         let ts = self.next_ts(ctx);
         self.note_stored(ctx, seq, ts, checked.msg_id);
         self.roll_up(ctx, checked.rollup, subject, 0)?;
-        self.acknowledge(reply, seq);
+        self.acknowledge(ack, seq);
         Ok(())
     }
 
@@ -398,7 +465,7 @@ impl Stream {
     }
 
     /// Sequence of the last message that matches, which may be a pattern; 0 if there is none.
-    fn last_seq_matching(&mut self, subject: &[u8]) -> Result<u64, Refusal> {
+    pub(super) fn last_seq_matching(&mut self, subject: &[u8]) -> Result<u64, Refusal> {
         if !subject::has_wildcards(subject) {
             return Ok(self.store.last_seq_of(subject));
         }

@@ -19,8 +19,8 @@ use types::{
 };
 
 use crate::{
-    AckMsg, AckSubject, ConsumerCreate, Ctx, DirectGet, Effects, Interest, Publish, Ready, Stream,
-    StreamEnv, StreamParts, SyncPolicy,
+    AckMsg, AckSubject, BatchLimits, ConsumerCreate, Ctx, DirectGet, Effects, Interest, Publish,
+    Ready, Stream, StreamEnv, StreamParts, SyncPolicy,
 };
 
 pub(crate) const ACCOUNT_DIR: &str = "/js/A";
@@ -137,6 +137,9 @@ impl StreamStore for TestStore {
     }
     fn expire(&mut self, n: Timestamp, r: OnRemoved<'_>) -> Result<Option<Timestamp>, StoreError> {
         self.inner.expire(n, r)
+    }
+    fn next_due(&mut self, now: Timestamp) -> Result<Option<u64>, StoreError> {
+        self.inner.next_due(now)
     }
     fn next_expiry(&self) -> Option<Timestamp> {
         self.inner.next_expiry()
@@ -261,6 +264,8 @@ fn env_with(sync: SyncPolicy) -> Arc<StreamEnv> {
         max_payload: 1024 * 1024,
         max_pending: 64 * 1024 * 1024,
         seed: 7,
+        batch: BatchLimits::default(),
+        open_batches: Arc::default(),
     })
 }
 
