@@ -439,3 +439,144 @@ fn info() {
         assert_eq!(theirs, greeting(&setup.start()), "setup {index}");
     }
 }
+
+/// The headers of a message of a batch.
+macro_rules! batch {
+    ($id:literal, $seq:literal) => {
+        concat!("Nats-Batch-Id: ", $id, "\r\nNats-Batch-Sequence: ", $seq)
+    };
+    ($id:literal, $seq:literal, $more:literal) => {
+        concat!("Nats-Batch-Id: ", $id, "\r\nNats-Batch-Sequence: ", $seq, "\r\n", $more)
+    };
+}
+
+#[test]
+fn atomic_batches() {
+    let config = json!({
+        "name": "S", "subjects": ["s.>"], "allow_atomic": true, "allow_rollup_hdrs": true,
+        "allow_msg_ttl": true, "max_msg_size": 400,
+    });
+    let long = "Nats-Batch-Sequence: 1\r\nNats-Batch-Id: \
+                0123456789012345678901234567890123456789012345678901234567890123";
+    let longer = "Nats-Batch-Sequence: 1\r\nNats-Batch-Id: \
+                  01234567890123456789012345678901234567890123456789012345678901234";
+    check_same(
+        "atomic batches compared with the reference",
+        &[
+            ask(CREATE, config),
+            Publish("s.0", "Nats-Msg-Id: old", "zero"),
+            Publish("s.a", batch!("b", "1"), "one"),
+            Publish("s.b", batch!("b", "2"), "two"),
+            Publish("s.c", batch!("b", "3", "Nats-Batch-Commit: 1"), "three"),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 4})),
+            // Ended by a message that is not stored.
+            Publish("s.a", batch!("e", "1"), "one"),
+            Publish("s.a", batch!("e", "2"), "two"),
+            Publish("s.a", batch!("e", "3", "Nats-Batch-Commit: eob"), "mark"),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 6})),
+            Publish("s.a", batch!("e", "1", "Nats-Batch-Commit: eob"), "mark"),
+            // Broken ones.
+            Publish("s.a", batch!("g", "2"), "gap"),
+            Publish("s.a", batch!("g", "1001"), "gap"),
+            Publish("s.a", batch!("g", "x"), "gap"),
+            Publish("s.a", batch!("g", "1"), "one"),
+            Publish("s.a", batch!("g", "3"), "three"),
+            Publish("s.a", batch!("g", "2", "Nats-Batch-Commit: 1"), "two"),
+            Publish("s.a", batch!("g", "1", "Nats-Batch-Commit: 2"), "one"),
+            Publish("s.a", "Nats-Batch-Id: g", "no sequence"),
+            Publish("s.a", long, "x"),
+            Publish("s.a", longer, "x"),
+            Publish("s.a", batch!("l", "1", "Nats-Required-Api-Level: 99"), "x"),
+            Publish(
+                "s.a",
+                batch!("l", "1", "Nats-Required-Api-Level: 1\r\nNats-Batch-Commit: 1"),
+                "x",
+            ),
+            // Checks at the commit.
+            Publish("s.a", batch!("c", "1", "Nats-Expected-Last-Sequence: 7"), "x"),
+            Publish("s.a", batch!("c", "2", "Nats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1"), "x"),
+            Publish(
+                "s.a",
+                batch!("c", "2", "Nats-Expected-Last-Sequence: 10\r\nNats-Batch-Commit: 1"),
+                "x",
+            ),
+            Publish("s.a", batch!("c", "1"), "x"),
+            Publish(
+                "s.a",
+                batch!("c", "2", "Nats-Expected-Last-Subject-Sequence: 9\r\nNats-Batch-Commit: 1"),
+                "x",
+            ),
+            Publish("s.a", batch!("c", "1", "Nats-Msg-Id: new"), "x"),
+            Publish("s.a", batch!("c", "2", "Nats-Msg-Id: new\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1", "Nats-Msg-Id: old\r\nNats-Batch-Commit: 1"), "x"),
+            Publish(
+                "s.a",
+                batch!("c", "1", "Nats-Expected-Last-Msg-Id: old\r\nNats-Batch-Commit: 1"),
+                "x",
+            ),
+            Publish("s.a", batch!("c", "1", "Nats-TTL: soon\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1", "Nats-TTL: 1h\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1", "Nats-Incr: 1\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1", "Nats-Schedule: @at x\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("c", "1", "Nats-Rollup: odd\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("r", "1"), "x"),
+            Publish("s.a", batch!("r", "2", "Nats-Rollup: sub\r\nNats-Batch-Commit: 1"), "x"),
+            Publish("s.a", batch!("r", "1", "Nats-Rollup: all"), "x"),
+            Publish("s.b", batch!("r", "2", "Nats-Batch-Commit: 1"), "y"),
+            ask("$JS.API.STREAM.INFO.S", json!({"subjects_filter": ">"})),
+            ask(
+                "$JS.API.STREAM.CREATE.D",
+                json!({
+                    "name": "D", "subjects": ["d.>"], "allow_atomic": true, "discard": "new",
+                    "max_msgs": 2,
+                }),
+            ),
+            Publish("d.a", batch!("d", "1"), "x"),
+            Publish("d.a", batch!("d", "2"), "x"),
+            Publish("d.a", batch!("d", "3", "Nats-Batch-Commit: 1"), "x"),
+            Publish("d.a", batch!("d", "1"), "x"),
+            Publish("d.a", batch!("d", "2", "Nats-Batch-Commit: 1"), "x"),
+            ask("$JS.API.STREAM.CREATE.P", json!({"name": "P", "subjects": ["p.>"]})),
+            Publish("p.a", batch!("d", "1"), "x"),
+        ],
+    );
+}
+
+#[test]
+fn delete_markers() {
+    let config = json!({
+        "name": "S", "subjects": ["s.>"], "subject_delete_marker_ttl": 60_000_000_000u64,
+        "max_age": 1_000_000_000,
+    });
+    check_same(
+        "delete markers compared with the reference",
+        &[
+            ask(CREATE, config),
+            ask(
+                "$JS.API.STREAM.CREATE.B",
+                json!({"name": "B", "subjects": ["b"], "subject_delete_marker_ttl": 999_999_999}),
+            ),
+            ask(
+                "$JS.API.STREAM.CREATE.B",
+                json!({
+                    "name": "B", "subjects": ["b"], "subject_delete_marker_ttl": 1_000_000_000,
+                    "pedantic": true,
+                }),
+            ),
+            Publish("s.a", "Nats-TTL: 1s", "raised"),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"seq": 1})),
+            // The pull waits until the marker is there.
+            ask(
+                "$JS.API.CONSUMER.CREATE.S.c",
+                json!({
+                    "stream_name": "S",
+                    "config": {"name": "c", "deliver_policy": "new", "ack_policy": "none"},
+                }),
+            ),
+            Pull("$JS.API.CONSUMER.MSG.NEXT.S.c", "{\"batch\":2,\"expires\":3000000000}"),
+            ask("$JS.API.STREAM.MSG.GET.S", json!({"last_by_subj": "s.a"})),
+            ask("$JS.API.STREAM.INFO.S", Value::Null),
+        ],
+    );
+}

@@ -406,5 +406,5 @@ fn what_is_not_there_yet_is_named() {
     assert_eq!(unsupported_feature(&plain()), None);
     let mirror = with(|c| c.mirror = Some(StreamSource::default()));
     assert_eq!(unsupported_feature(&mirror), Some("mirror"));
-    assert_eq!(unsupported_feature(&with(|c| c.allow_atomic = true)), Some("allow_atomic"));
+    assert_eq!(unsupported_feature(&with(|c| c.allow_batched = true)), Some("allow_batched"));
 }

@@ -67,6 +67,7 @@ impl World {
     fn with(dir: &Path, settings: ApiSettings) -> Self {
         let max = 1 << 40;
         let engine_settings = EngineSettings {
+            batch: stream::BatchLimits::default(),
             server_name: "ref".into(),
             domain: String::new(),
             limits: ServerLimits { max_memory: max, max_storage: max, max_ack_pending: 0 },

@@ -25,6 +25,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(20);
 
 pub(super) fn settings() -> EngineSettings {
     EngineSettings {
+        batch: stream::BatchLimits::default(),
         server_name: "test".into(),
         domain: String::new(),
         limits: ServerLimits { max_memory: 1 << 30, max_storage: 1 << 30, max_ack_pending: 0 },
