@@ -575,8 +575,6 @@ fn delete_markers() {
                 }),
             ),
             Pull("$JS.API.CONSUMER.MSG.NEXT.S.c", "{\"batch\":2,\"expires\":3000000000}"),
-            ask("$JS.API.STREAM.MSG.GET.S", json!({"last_by_subj": "s.a"})),
-            ask("$JS.API.STREAM.INFO.S", Value::Null),
         ],
     );
 }
