@@ -9,11 +9,12 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
 use routing::{ClientSink, ConnId, Subscription};
+use types::Timestamp;
 use wire::CloseReason;
 
 use crate::info::PROTO_INFO;
 use crate::socket::Socket;
-use crate::stats;
+use crate::{ServerCtx, stats};
 
 /// A client's subscriptions by their id.
 pub(crate) type Subscriptions = HashMap<Box<[u8]>, Arc<Subscription>, RandomState>;
@@ -89,6 +90,11 @@ impl Conn {
     /// Its id, unique since the server's start.
     pub fn id(&self) -> ConnId {
         self.sink.id
+    }
+
+    /// When it was accepted.
+    pub fn started(&self, ctx: &ServerCtx) -> Timestamp {
+        ctx.wall(self.start_ns)
     }
 
     /// The address it came from.

@@ -106,6 +106,10 @@ impl Api {
                 request: String::from_utf8_lossy(request.payload).into_owned(),
             });
         }
+        if let Operation::Clustered(_) = operation {
+            // Whatever else is wrong: alone it cannot be done.
+            return call.finish::<()>(Err(errors::CLUSTER_REQUIRED.err()));
+        }
         match check(&request, account) {
             Err(error) => call.finish::<()>(Err(error)),
             Ok(account) => {

@@ -85,6 +85,11 @@ impl Monitor {
         self.ready.store(true, Ordering::Release);
     }
 
+    /// Clients cannot connect any more, or for the time being.
+    pub fn set_unready(&self) {
+        self.ready.store(false, Ordering::Release);
+    }
+
     pub(crate) fn base_path(&self) -> &str {
         &self.base_path
     }

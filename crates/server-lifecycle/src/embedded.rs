@@ -84,6 +84,13 @@ impl Embedded {
         }
     }
 
+    /// Stops JetStream, as [`Server::disable_jetstream`] does; waits.
+    pub fn disable_jetstream(&self) {
+        if let Some((server, runtime)) = &self.parts {
+            runtime.block_on(server.disable_jetstream());
+        }
+    }
+
     /// Where clients connect.
     pub fn client_addr(&self) -> SocketAddr {
         self.server().client_addr()

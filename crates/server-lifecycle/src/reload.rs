@@ -156,12 +156,15 @@ impl Inner {
         }
     }
 
+    pub(crate) async fn disable_jetstream(&self) {
+        let jetstream = self.running.lock().jetstream.take();
+        self.stop_jetstream(jetstream).await;
+        update_info(&self.ctx, |info| info.jetstream = false);
+    }
+
     async fn switch_jetstream(&self, on: bool, options: &Arc<Options>) {
         if !on {
-            let jetstream = self.running.lock().jetstream.take();
-            self.stop_jetstream(jetstream).await;
-            update_info(&self.ctx, |info| info.jetstream = false);
-            return;
+            return self.disable_jetstream().await;
         }
         match JetStream::start(options, &self.ctx).await {
             Ok(started) => {

@@ -170,6 +170,18 @@ impl Server {
         self.inner.reload_options(options).await
     }
 
+    /// Whether JetStream runs.
+    pub fn jetstream_enabled(&self) -> bool {
+        self.inner.running.lock().jetstream.is_some()
+    }
+
+    /// Stops JetStream: streams are flushed and closed, what is stored stays; everything else goes
+    /// on (`server/jetstream.go` `DisableJetStream`).
+    pub async fn disable_jetstream(&self) {
+        let _turn = self.inner.reloading.lock().await;
+        self.inner.disable_jetstream().await;
+    }
+
     /// Remembers what the command line said: it wins over the file at every reload.
     pub fn keep_flags(&self, flags: Overrides) {
         *self.inner.flags.lock() = flags;
@@ -310,6 +322,7 @@ impl Inner {
             return;
         }
         tracing::info!("Entering lame duck mode, stop accepting new clients");
+        self.monitor.set_unready();
         let accepting = self.running.lock().accepting.take();
         end(accepting).await;
         let options = self.options.load_full();
