@@ -6,6 +6,7 @@ mod crash;
 mod differential;
 mod embedded;
 mod encryption;
+mod full_disk;
 mod interop;
 mod jetstream;
 mod protocol;
