@@ -40,18 +40,10 @@ impl FileStore {
         };
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
         let index = index_db::decode(&file, &hasher);
-        let stored = read(CHECKPOINT)?;
-        let is_there = !stored.is_empty();
         let seals = self
-            .open_index(stored)
+            .open_index(read(CHECKPOINT)?)
             .and_then(|checkpoint| checkpoint::decode(&checkpoint, &file, &hasher));
         drop(file);
-        if is_there && seals.is_none() {
-            // Of another index, or under another key: of no use to anybody.
-            self.disk
-                .unlink(&self.msgs_dir.join(CHECKPOINT))
-                .map_err(|error| io_error("removing a checkpoint", error))?;
-        }
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         // Lifetimes are read from the messages: those that never expire are in no file.
