@@ -148,6 +148,8 @@ pub(crate) struct Consumer {
     store: Option<Box<dyn ConsumerStore>>,
     /// When the progress must be stored; `NEVER` when it is.
     save_at: u64,
+    /// The stored progress was not synced.
+    unsynced: bool,
     /// In the stream's list of consumers to serve.
     pub(crate) ready: bool,
     /// An ack or timer made delivery possible again.
@@ -206,6 +208,7 @@ impl Consumer {
             last_ack: None,
             store,
             save_at: NEVER,
+            unsynced: false,
             ready: false,
             wake_for_delivery: false,
             wake: NEVER,

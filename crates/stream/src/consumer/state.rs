@@ -32,6 +32,11 @@ impl Consumer {
         self.save_at != NEVER
     }
 
+    /// Whether a power cut would take back some of the progress.
+    pub(crate) fn is_unsynced(&self) -> bool {
+        self.unsynced || self.is_unsaved()
+    }
+
     /// Stores the progress.
     pub(crate) fn save(&mut self, durability: Durability) -> Result<(), StoreError> {
         let state = self.state();
@@ -39,6 +44,7 @@ impl Consumer {
             store.save(&state, durability)?;
         }
         self.save_at = NEVER;
+        self.unsynced = durability == Durability::Written;
         Ok(())
     }
 

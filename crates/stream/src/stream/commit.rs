@@ -5,7 +5,7 @@ use types::{ApiError, Timestamp};
 
 use super::{NEVER, Stream};
 use crate::SyncPolicy;
-use crate::consumer::{Cause, Fate};
+use crate::consumer::{Cause, Consumer, Fate};
 use crate::ctx::Ctx;
 use crate::effects::Effects;
 use crate::errors::{pub_refused, store_failed};
@@ -13,6 +13,10 @@ use crate::errors::{pub_refused, store_failed};
 /// How long written data may wait for its sync where nothing else is configured
 /// (`server/filestore.go` `defaultSyncInterval`).
 const DEFAULT_SYNC_INTERVAL_NS: u64 = 120_000_000_000;
+
+/// The progress of so many consumers is synced by a clean stop. Of more it is only written: each
+/// sync takes its time, and what was confirmed to a client was synced before that.
+const MOST_SYNCED_AT_STOP: usize = 64;
 
 impl Stream {
     /// Makes what came in durable, then releases what depends on it: publish acks, republished
@@ -199,10 +203,17 @@ impl Stream {
             return Ok(());
         }
         let mut first_error = None;
+        let unsynced = self.consumers.iter().filter(|c| c.is_unsynced()).count();
+        let (durability, behind): (_, fn(&Consumer) -> bool) = match unsynced {
+            ..=MOST_SYNCED_AT_STOP => (Durability::Synced, Consumer::is_unsynced),
+            _ => (Durability::Written, Consumer::is_unsaved),
+        };
         for slot in self.consumers.slots() {
             let Some(consumer) = self.consumers.get_mut(slot) else { continue };
             consumer.end_requests(fx, "409 Server Shutdown");
-            if let Err(error) = consumer.save(Durability::Synced) {
+            if behind(consumer)
+                && let Err(error) = consumer.save(durability)
+            {
                 first_error.get_or_insert(error);
             }
         }

@@ -194,6 +194,10 @@ impl Stream {
                     None => c.start(io.store, per_subject),
                 };
                 c.configure(io, burst);
+                if state.is_none() {
+                    // Where it starts must not change again with the next start.
+                    c.touch_now();
+                }
                 restored
             });
             restored.unwrap_or(Ok(())).map_err(|e| errors::CONSUMER_STORE_FAILED.with(e))?;
