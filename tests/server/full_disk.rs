@@ -86,6 +86,7 @@ async fn resumes(js: &jetstream::Context, subject: &str) -> u64 {
             Ok(seq) => return seq,
             Err(error) => assert!(start.elapsed() < RESUMES_WITHIN, "still refused: {error}"),
         }
+        // tidy: allow sleep: asked again until the deadline, as a client does
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
