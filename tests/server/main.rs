@@ -11,3 +11,4 @@ mod interop;
 mod jetstream;
 mod protocol;
 mod signals;
+mod snapshots;

@@ -76,6 +76,12 @@ impl Raw {
         }
     }
 
+    /// Leaves out so many bytes.
+    pub fn skip(&mut self, len: usize) {
+        while self.buffer.len() < len && self.fill() {}
+        self.buffer.drain(..len);
+    }
+
     /// The next bytes must be exactly these.
     #[track_caller]
     pub fn expect(&mut self, text: &str) {

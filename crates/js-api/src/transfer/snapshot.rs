@@ -29,6 +29,10 @@ const ACK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the receiver may take to subscribe.
 const INTEREST_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How long the first chunk waits after the answer. Clients take both in on different paths, and
+/// the `nats` command gives up where the end of a small archive overtakes the answer.
+const AFTER_ANSWER: Duration = Duration::from_millis(50);
+
 /// Sizes within their bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flow {
@@ -97,6 +101,7 @@ fn run(name: &str, account: &Arc<JsAccount>, party: &Party, request: &SnapshotRe
         client: party.client.clone(),
         domain: party.domain(),
     });
+    std::thread::sleep(AFTER_ANSWER);
     send(name, party, snapshot, request);
     party.advise(&Advisory::SnapshotComplete {
         stream: name.to_owned(),

@@ -34,7 +34,7 @@ const PIECE: usize = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// The archive could not be read: damaged, cut short, or the client gave up.
-    #[error("{0}")]
+    #[error("{}", unreadable(.0))]
     Unreadable(io::Error),
     /// The archive holds something that does not belong there.
     #[error("unexpected content")]
@@ -68,6 +68,14 @@ pub enum RestoreError {
     /// The store directory cannot take it.
     #[error("{0}")]
     Store(#[from] StoreError),
+}
+
+/// The reference's words for an archive that is cut short.
+fn unreadable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => "unexpected EOF".to_owned(),
+        _ => error.to_string(),
+    }
 }
 
 /// A directory that a restore is unpacked into; removed when it is dropped.
