@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use js_engine::{EnableError, Engine, JsAccount};
-use types::AccountLimits;
+use types::{AccountLimits, ApiError};
 
 use crate::{Account, Accounts};
 
@@ -36,7 +36,10 @@ impl Account {
     }
 
     /// Disables JetStream: the streams stop, what is stored stays. Waits.
-    pub fn disable_jetstream(&self, engine: &Engine) {
-        engine.disable_account(self.name());
+    ///
+    /// # Errors
+    /// 10039 where it is not enabled.
+    pub fn disable_jetstream(&self, engine: &Engine) -> Result<(), ApiError> {
+        engine.disable_account(self.name())
     }
 }

@@ -31,6 +31,7 @@ pub struct AccountUsage {
     linked: AtomicBool,
     pub(crate) syncing: AtomicBool,
     recount: OnceLock<Arc<dyn Recount>>,
+    expired: AtomicBool,
 }
 
 /// Limits as reported for an account whose limits are per tier.
@@ -65,6 +66,7 @@ impl AccountUsage {
             linked: AtomicBool::new(false),
             syncing: AtomicBool::new(false),
             recount: OnceLock::new(),
+            expired: AtomicBool::new(false),
         })
     }
 
@@ -97,6 +99,16 @@ impl AccountUsage {
     pub fn server_and_clustered(&self) -> (&Arc<ServerUsage>, bool) {
         mark::hit!(F1427);
         (&self.server, self.server.is_clustered())
+    }
+
+    /// Says whether the account's claims have expired: an expired account is promised nothing.
+    pub fn set_expired(&self, expired: bool) {
+        self.expired.store(expired, Ordering::Release);
+    }
+
+    /// Whether the account's claims have expired.
+    pub fn is_expired(&self) -> bool {
+        self.expired.load(Ordering::Acquire)
     }
 
     /// Names who counts again when usage drifts; the first one stays.
@@ -236,6 +248,12 @@ impl AccountUsage {
     pub fn reserved_storage(&self, tier: &str) -> (u64, u64) {
         mark::hit!(F1410);
         self.listing.lock().reserved(tier)
+    }
+
+    /// Sum of `max_bytes` of the streams of a tier (`""`: of the account) but one, as memory and
+    /// storage; in a flat account each counts once per replica.
+    pub fn reserved_by_others(&self, tier: &str, name: &str) -> (u64, u64) {
+        self.listing.lock().reserved_by_others(tier, name)
     }
 
     /// Streams that compete with `config` for `max_streams` of `tier` (`""`: of the account);

@@ -75,6 +75,25 @@ impl Listing {
         others.count() as u64
     }
 
+    /// Sum of `max_bytes` of a tier's streams but one; replicas count where the tier is flat.
+    pub(crate) fn reserved_by_others(&self, tier: &str, name: &str) -> (u64, u64) {
+        let (mut memory, mut storage) = (0u64, 0u64);
+        for Listed { config, .. } in self.streams.values() {
+            let other_tier = !tier.is_empty() && tier_name(config.num_replicas) != tier;
+            if other_tier || config.name == name {
+                continue;
+            }
+            let copies = if tier.is_empty() { config.num_replicas.max(1) } else { 1 };
+            let bytes = config.max_bytes.max(0).saturating_mul(copies);
+            let sum = match config.storage {
+                Storage::Memory => &mut memory,
+                Storage::File => &mut storage,
+            };
+            *sum = sum.saturating_add(u64::try_from(bytes).unwrap_or(0));
+        }
+        (memory, storage)
+    }
+
     /// Sum of `max_bytes`, as memory and storage, of all streams or of those whose configured
     /// replicas make `tier`.
     pub(crate) fn reserved(&self, tier: &str) -> (u64, u64) {

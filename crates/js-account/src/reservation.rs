@@ -124,6 +124,11 @@ impl StreamReservation {
         StreamQuota::new(account, tier, self.kind, self.replicas)
     }
 
+    /// The account that it is taken from.
+    pub fn account(&self) -> &Arc<AccountUsage> {
+        &self.account
+    }
+
     /// Bytes reserved.
     pub fn bytes(&self) -> u64 {
         self.bytes

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use types::{AccountLimits, ApiError, EngineStats, Storage, errors};
+use types::{AccountLimits, ApiError, EngineStats, Storage};
 
 use crate::account::AccountUsage;
 use crate::api_counters::ApiCounters;
@@ -53,58 +53,51 @@ impl ServerUsage {
         self.limits.set(max_memory, max_storage);
     }
 
-    /// Enrols an account with its limits per tier (`""` is the flat tier).
-    ///
-    /// Refused with 10028 or 10047 where the limits of all accounts together would pass what the
-    /// server has (`server/jetstream.go` `sufficientResources`). An account already enrolled
-    /// takes the new limits.
+    /// Enrols an account with its limits per tier (`""` is the flat tier). An account already
+    /// enrolled takes the new limits.
     pub fn enrol(
         self: &Arc<Self>,
         name: &Arc<str>,
         limits: &BTreeMap<String, AccountLimits>,
+    ) -> Arc<AccountUsage> {
+        let mut accounts = self.accounts.lock();
+        self.take_in(&mut accounts, name, limits)
+    }
+
+    /// As [`enrol`](Self::enrol) if `check` has nothing against it, who is shown all accounts;
+    /// nobody else is enrolled meanwhile.
+    ///
+    /// # Errors
+    /// What `check` said; nothing changed then.
+    pub fn enrol_if(
+        self: &Arc<Self>,
+        name: &Arc<str>,
+        limits: &BTreeMap<String, AccountLimits>,
+        check: impl FnOnce(&BTreeMap<String, Arc<AccountUsage>>) -> Result<(), ApiError>,
     ) -> Result<Arc<AccountUsage>, ApiError> {
         let mut accounts = self.accounts.lock();
-        self.check_sufficient(&accounts, name, limits)?;
+        check(&accounts)?;
+        Ok(self.take_in(&mut accounts, name, limits))
+    }
+
+    fn take_in(
+        self: &Arc<Self>,
+        accounts: &mut BTreeMap<String, Arc<AccountUsage>>,
+        name: &Arc<str>,
+        limits: &BTreeMap<String, AccountLimits>,
+    ) -> Arc<AccountUsage> {
         if let Some(account) = accounts.get(&**name) {
             account.set_limits(limits);
-            return Ok(Arc::clone(account));
+            return Arc::clone(account);
         }
         let account = AccountUsage::new(Arc::clone(name), Arc::clone(self), limits);
         accounts.insert(name.to_string(), Arc::clone(&account));
-        Ok(account)
+        account
     }
 
     /// Takes an account off the list; what its streams still hold goes back when they drop.
     pub fn remove(&self, name: &str) {
         self.accounts.lock().remove(name);
-    }
-
-    fn check_sufficient(
-        &self,
-        accounts: &BTreeMap<String, Arc<AccountUsage>>,
-        name: &str,
-        limits: &BTreeMap<String, AccountLimits>,
-    ) -> Result<(), ApiError> {
-        for (kind, error) in [
-            (Storage::Memory, errors::MEMORY_RESOURCES_EXCEEDED),
-            (Storage::File, errors::STORAGE_RESOURCES_EXCEEDED),
-        ] {
-            let wanted = claimed(limits, kind);
-            let Some(max) = self.limits.of(kind) else { continue };
-            if wanted == 0 {
-                continue;
-            }
-            let others = accounts.values().filter(|a| a.name() != name);
-            let (mut claims, mut reserved) = (wanted, wanted);
-            for other in others {
-                claims = claims.saturating_add(claimed(&other.limits(), kind));
-                reserved = reserved.saturating_add(other.reserved(kind));
-            }
-            if claims > max || reserved > max {
-                return Err(error.err());
-            }
-        }
-        Ok(())
     }
 
     /// Most unacknowledged messages of a consumer; 0 is no limit.
@@ -120,6 +113,11 @@ impl ServerUsage {
     /// Whether the server runs in a cluster.
     pub fn is_clustered(&self) -> bool {
         self.clustered.load(Ordering::Acquire)
+    }
+
+    /// Most bytes that the server may hold; `None` is without end.
+    pub fn limit(&self, kind: Storage) -> Option<u64> {
+        self.limits.of(kind)
     }
 
     /// API counters of the server.
@@ -154,15 +152,4 @@ impl ServerUsage {
             api: self.api.stats(),
         }
     }
-}
-
-/// What limits per tier claim of the server; unlimited claims nothing.
-fn claimed(limits: &BTreeMap<String, AccountLimits>, kind: Storage) -> u64 {
-    limits.values().fold(0u64, |sum, l| {
-        let bytes = match kind {
-            Storage::Memory => l.max_memory,
-            Storage::File => l.max_storage,
-        };
-        sum.saturating_add(u64::try_from(bytes).unwrap_or(0))
-    })
 }

@@ -14,9 +14,11 @@ use parking_lot::{Mutex, MutexGuard};
 use routing::SubjectSpace;
 use stream::{Ctx, Effects, Stream, StreamParts};
 use types::{
-    AccountStats, ApiError, StreamConfig, StreamConfigRequest, StreamInfo, Timestamp, errors,
+    AccountStats, ApiError, Storage, StreamConfig, StreamConfigRequest, StreamInfo, Timestamp,
+    errors,
 };
 
+use crate::capacity::check_all_limits;
 use crate::engine::Core;
 use crate::registry::{EntryParts, Standing, StreamEntry};
 use crate::shard::{Close, Ending, Input, Open, TypedCall};
@@ -245,7 +247,9 @@ impl JsAccount {
                 Err(errors::STREAM_NAME_EXIST.err())
             };
         }
-        let reservation = self.usage.reserve_stream(&config)?;
+        self.check_stream_count(&config)?;
+        self.check_room(&config, 0)?;
+        let reservation = self.core.reserve_stream_resources(&self.usage, &config)?;
         if streams.values().any(|other| other.overlaps(&config.subjects)) {
             return Err(errors::STREAM_SUBJECT_OVERLAP.err());
         }
@@ -261,6 +265,31 @@ impl JsAccount {
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
         Ok(Claimed::New(entry))
+    }
+
+    /// Whether the account may have one more stream.
+    fn check_stream_count(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        let limits = self.usage.select_limits(config.num_replicas);
+        let (limits, tier) = limits.ok_or_else(|| errors::NO_LIMITS.err())?;
+        let max = u64::try_from(limits.max_streams).unwrap_or(0);
+        if max > 0 && self.usage.count_streams(&tier, config) >= max {
+            return Err(errors::MAXIMUM_STREAMS_LIMIT.err());
+        }
+        Ok(())
+    }
+
+    /// Whether account and server have room for a stream beside the others, which with `own`
+    /// reserve what they do. The guard that is taken next decides for good.
+    fn check_room(&self, config: &StreamConfig, own: u64) -> Result<(), ApiError> {
+        let limits = self.usage.select_limits(config.num_replicas);
+        let (limits, tier) = limits.ok_or_else(|| errors::NO_LIMITS.err())?;
+        let (memory, storage) = self.usage.reserved_by_others(&tier, &config.name);
+        let reserved = match config.storage {
+            Storage::Memory => memory,
+            Storage::File => storage,
+        };
+        let reserved = reserved.saturating_add(own);
+        check_all_limits(&limits, config, self.usage.server(), reserved, 0)
     }
 
     /// Makes the claimed stream on its shard.
@@ -312,7 +341,7 @@ impl JsAccount {
             streams.remove(entry.name());
         }
         drop(streams);
-        entry.give_back();
+        self.core.release_stream_resources(entry.give_back());
     }
 
     /// Changes a stream (`server/stream.go` `updateWithAdvisory`); refused changes change nothing.
@@ -357,6 +386,15 @@ impl JsAccount {
             }
             entry.claim_too(&config.subjects);
         }
+        let growth = config.max_bytes.max(0).saturating_sub(held.max_bytes.max(0));
+        if growth > 0 {
+            let grown = StreamConfig { max_bytes: growth, ..config.clone() };
+            let before = u64::try_from(held.max_bytes).unwrap_or(0);
+            if let Err(error) = self.check_room(&grown, before) {
+                entry.settle_claims();
+                return Err(error);
+            }
+        }
         let outcome =
             entry.with_reserved(config.max_bytes, || stream.update(ctx, config.clone(), fx));
         match outcome {
@@ -365,6 +403,9 @@ impl JsAccount {
                 Err(error)
             }
             Ok(()) => {
+                if config.max_bytes != held.max_bytes {
+                    self.core.reservations_changed(self.usage.server());
+                }
                 entry.changed(config);
                 Ok(stream.brief_info(ctx))
             }

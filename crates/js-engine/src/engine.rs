@@ -1,8 +1,8 @@
 //! The engine of a server: its shards, its limits, its accounts.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use routing::SubjectSpace;
 use store::StoreError;
 use stream::StreamEnv;
-use types::{AccountLimits, ApiError, EngineStats, Timestamp};
+use types::{AccountLimits, ApiError, EngineStats, Timestamp, errors};
 
 use crate::account::JsAccount;
+use crate::capacity::{Statistics, diff_checked_limits, sufficient_resources};
 use crate::ids::Ids;
 use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
@@ -51,6 +52,7 @@ pub(crate) struct Core {
     ids: Arc<Ids>,
     inboxes: Vec<(Arc<Inbox>, AtomicU32)>,
     next_shard: AtomicUsize,
+    pub(crate) statistics: OnceLock<Arc<dyn Statistics>>,
 }
 
 impl Core {
@@ -80,6 +82,9 @@ pub struct Engine {
     usage: Arc<ServerUsage>,
     accounts: Mutex<BTreeMap<String, Arc<JsAccount>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    started: OnceLock<Timestamp>,
+    disabled: AtomicBool,
+    shutting_down: AtomicBool,
 }
 
 impl Engine {
@@ -118,12 +123,16 @@ impl Engine {
             ids,
             inboxes,
             next_shard: AtomicUsize::new(0),
+            statistics: OnceLock::new(),
         });
         Ok(Arc::new(Engine {
             core,
             usage,
             accounts: Mutex::new(BTreeMap::new()),
             threads: Mutex::new(threads),
+            started: OnceLock::new(),
+            disabled: AtomicBool::new(false),
+            shutting_down: AtomicBool::new(false),
         }))
     }
 
@@ -132,13 +141,55 @@ impl Engine {
         &self.core.settings
     }
 
+    /// Says that the start is done: every account is enabled. Only the first call counts.
+    ///
+    /// Wire source: `setStarted` in `server/jetstream.go`.
+    pub fn set_started(&self) {
+        mark::hit!(F1388);
+        let _ = self.started.set(self.now());
+    }
+
+    /// When the start was done; `None` before that, and for ever where it failed.
+    pub fn started(&self) -> Option<Timestamp> {
+        self.started.get().copied()
+    }
+
+    /// Whether there is an engine that may be used, started or not.
+    ///
+    /// Wire source: `isEnabled` in `server/jetstream.go`.
+    pub fn is_enabled(engine: Option<&Engine>) -> bool {
+        mark::hit!(F1389);
+        engine.is_some_and(|engine| !engine.disabled.load(Ordering::Acquire))
+    }
+
+    /// Says that the engine is not to be used any more.
+    pub fn set_disabled(&self) {
+        self.disabled.store(true, Ordering::Release);
+    }
+
+    /// Whether the engine is being stopped, or was.
+    ///
+    /// Wire source: `isShuttingDown` in `server/jetstream.go`.
+    pub fn is_shutting_down(&self) -> bool {
+        mark::hit!(F1394);
+        self.shutting_down.load(Ordering::Acquire)
+    }
+
+    /// Names who tells other servers of changed reservations; the first one stays.
+    pub fn tell_statistics(&self, statistics: Arc<dyn Statistics>) {
+        let _ = self.core.statistics.set(statistics);
+    }
+
     /// Usage and limits of the server.
     pub fn usage(&self) -> &Arc<ServerUsage> {
         &self.usage
     }
 
     /// The report of `/varz` and `/jsz`.
+    ///
+    /// Wire source: `usageStats` in `server/jetstream.go`.
     pub fn stats(&self) -> EngineStats {
+        mark::hit!(F1440);
         self.usage.stats()
     }
 
@@ -166,7 +217,15 @@ impl Engine {
         limits: &BTreeMap<String, AccountLimits>,
     ) -> Result<Arc<JsAccount>, EnableError> {
         let known = self.accounts.lock().get(name).cloned();
-        let usage = self.usage.enrol(&name.into(), limits).map_err(EnableError::Limits)?;
+        let usage = self
+            .usage
+            .enrol_if(&name.into(), limits, |accounts| {
+                let none = BTreeMap::new();
+                let held = accounts.get(name).map_or(none, |account| account.limits());
+                let ask = diff_checked_limits(&held, limits);
+                sufficient_resources(&self.usage, accounts, &ask)
+            })
+            .map_err(EnableError::Limits)?;
         if let Some(account) = known {
             return Ok(account);
         }
@@ -189,17 +248,27 @@ impl Engine {
         Ok(account)
     }
 
-    /// Stops an account's streams; what is stored stays. Waits.
-    pub fn disable_account(&self, name: &str) {
+    /// Takes an account off the register, then stops its streams; what is stored stays. Waits.
+    ///
+    /// Wire source: `disableJetStream` in `server/jetstream.go`.
+    ///
+    /// # Errors
+    /// 10039 where the account is not enabled.
+    pub fn disable_account(&self, name: &str) -> Result<(), ApiError> {
         let account = self.accounts.lock().remove(name);
-        if let Some(account) = account {
-            account.stop();
-            self.usage.remove(name);
-        }
+        let account = account.ok_or_else(|| errors::NOT_ENABLED_FOR_ACCOUNT.err())?;
+        mark::hit!(F1415);
+        self.usage.remove(name);
+        account.usage().tear_down(|_| {});
+        account.stop();
+        Ok(())
     }
 
     /// An enabled account.
+    ///
+    /// Wire source: `lookupAccount` in `server/jetstream.go`.
     pub fn account(&self, name: &str) -> Option<Arc<JsAccount>> {
+        mark::hit!(F1439);
         self.accounts.lock().get(name).cloned()
     }
 
@@ -210,6 +279,7 @@ impl Engine {
 
     /// Flushes and stops every stream and ends the shards; true if all did so in time.
     pub fn stop(&self, within: Duration) -> bool {
+        self.shutting_down.store(true, Ordering::Release);
         for (inbox, _) in &self.core.inboxes {
             inbox.send(Input::Stop);
         }

@@ -15,6 +15,7 @@
 
 mod account;
 mod advisories;
+mod capacity;
 mod engine;
 mod ids;
 mod registry;
@@ -26,6 +27,10 @@ mod stores;
 mod subjects;
 
 pub use account::{CreatedStream, JsAccount, Reply, StreamView};
+pub use capacity::{
+    ByteRequest, Statistics, TierLimits, check_account_limits, check_all_limits,
+    check_bytes_limits, diff_checked_limits, reserved_storage,
+};
 pub use engine::{EnableError, Engine, EngineParts};
 pub use ids::Ids;
 pub use restore::StreamRestore;

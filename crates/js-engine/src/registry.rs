@@ -89,9 +89,9 @@ impl StreamEntry {
         Ok(())
     }
 
-    /// Gives back what is reserved.
-    pub(crate) fn give_back(&self) {
-        self.reservation.lock().take();
+    /// Takes out what is reserved, to be given back.
+    pub(crate) fn give_back(&self) -> Option<StreamReservation> {
+        self.reservation.lock().take()
     }
 
     pub(crate) fn name(&self) -> &str {

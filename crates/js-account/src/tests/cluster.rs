@@ -103,7 +103,7 @@ fn updates_have_the_reference_bytes() {
     assert_eq!(wire.take().pop(), Some(("$JSC.ARU.A.N1".to_owned(), golden)));
 
     let tiers = ["R1", "R3"].map(|name| (name.to_owned(), AccountLimits::UNLIMITED));
-    let tiered = server(-1, -1).enrol(&"A".into(), &tiers.into()).expect("fits");
+    let tiered = server(-1, -1).enrol(&"A".into(), &tiers.into());
     count_requests(&tiered, 7, 3);
     tiered.update_usage("R3", Storage::Memory, -1);
     tiered.update_usage("R3", Storage::File, 0x0102_0304_0506_0708);
@@ -284,7 +284,7 @@ fn any_bytes_are_survived() {
 fn updates_are_absolute_and_per_node() {
     mark::check!(F1418);
     let server = server(-1, -1);
-    let account = server.enrol(&"A".into(), &flat(AccountLimits::UNLIMITED)).expect("fits");
+    let account = server.enrol(&"A".into(), &flat(AccountLimits::UNLIMITED));
     let legacy = |memory: i64, storage: i64, total: u64, errors: u64| {
         update(&[("", memory, storage)], (total, errors), 0)[..32].to_vec()
     };

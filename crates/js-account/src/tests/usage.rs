@@ -25,7 +25,7 @@ fn storage(max_storage: i64) -> AccountLimits {
 
 fn tiered(tiers: &[(&str, AccountLimits)]) -> Arc<AccountUsage> {
     let tiers = tiers.iter().map(|(name, limits)| ((*name).to_owned(), *limits)).collect();
-    server(-1, -1).enrol(&"A".into(), &tiers).expect("fits")
+    server(-1, -1).enrol(&"A".into(), &tiers)
 }
 
 fn at(kind: Storage, tier: &str, replicas: i64) -> Placement<'_> {
@@ -202,7 +202,7 @@ fn a_record_knows_its_account_and_server() {
     let server = server(-1, -1);
     let name: Arc<str> = "A".into();
     let limits = BTreeMap::from([(String::new(), AccountLimits::UNLIMITED)]);
-    let account = server.enrol(&name, &limits).expect("fits");
+    let account = server.enrol(&name, &limits);
     assert!(Arc::ptr_eq(account.account(), &name));
     let (engine, clustered) = account.server_and_clustered();
     assert!(Arc::ptr_eq(engine, &server) && !clustered);

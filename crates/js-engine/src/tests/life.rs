@@ -214,7 +214,7 @@ fn a_disabled_account_stops_and_can_come_back() {
     world.create(config("S", &["s"])).expect("created");
     let mut client = world.client();
     client.request("s", "x");
-    world.engine.disable_account("A");
+    world.engine.disable_account("A").expect("enabled");
     assert!(world.engine.account("A").is_none());
     assert_eq!(client.publish("s", "", "x"), 0);
     assert_eq!(world.engine.usage().used(Storage::File), 0);

@@ -100,7 +100,8 @@ impl JetStream {
         let wanted: Vec<_> = accounts.with_jetstream().collect();
         for enabled in self.engine.accounts() {
             if !wanted.iter().any(|(account, _)| account.name() == enabled.name()) {
-                self.engine.disable_account(enabled.name());
+                // Somebody else may have been faster.
+                let _ = self.engine.disable_account(enabled.name());
             }
         }
         for (account, limits) in wanted {
