@@ -277,8 +277,7 @@ impl World {
     pub(crate) fn limited(config: StreamConfig, limits: AccountLimits) -> Self {
         let server =
             ServerUsage::new(ServerLimits { max_memory: -1, max_storage: -1, max_ack_pending: 0 });
-        let account =
-            server.enrol(&"A".into(), &BTreeMap::from([(String::new(), limits)])).unwrap();
+        let account = server.enrol(&"A".into(), &BTreeMap::from([(String::new(), limits)]));
         let reservation = account.adopt_stream(&config);
         let saved: Saved = Arc::new(parking::Mutex::new(BTreeMap::new()));
         let fail = Arc::new(AtomicBool::new(false));
