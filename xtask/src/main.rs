@@ -6,6 +6,7 @@ mod ledger;
 mod process;
 mod progress;
 mod rules;
+mod sim;
 mod table;
 mod verify;
 mod workspace;
@@ -43,6 +44,12 @@ cargo xtask COMMAND
       --millis N        length of one append run (default 400)
       --only A,B        of device, appends, recovery, searches, consumers
       --dir PATH        where store directories go (default: the target directory)
+  sim               the store on a simulated disk: model, crashes, failing calls, damage (release build)
+      --ops N           operations against the model (default 100,000,000), and sessions to match
+      --seconds N       as much of it as can be done in that time
+      --seed N          first seed; a later run goes on from the one that was printed
+      --canary          only whether each planted bug is found
+      --replay WHAT     one finding again, as it was printed
   help              this text
 ";
 
@@ -59,6 +66,7 @@ fn main() -> ExitCode {
         Some("promote") => ledger::promote(rest),
         Some("status") => ledger::status(rest),
         Some("bench") => bench::main(rest),
+        Some("sim") => sim::main(&rest),
         Some(other) => {
             eprintln!("xtask: unknown command `{other}`\n\n{HELP}");
             ExitCode::from(2)

@@ -14,6 +14,7 @@
 //! Wire sources: `server/store.go`, `memstore.go`, `filestore.go`, `server/avl`, `server/thw`.
 
 mod api;
+mod canary;
 mod error;
 mod file_store;
 mod filter_walk;
@@ -27,6 +28,8 @@ pub use api::{
     NewMsg, OnRemoved, OwnedMsg, PendingAck, Purge, RecoveredConsumer, Removed, StoreError,
     StoreEvent, StreamStore, Totals, Upkeep,
 };
+#[cfg(feature = "canary")]
+pub use canary::{Canary, plant};
 pub use file_store::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,
     StreamPlace, StreamReport, block_bytes, find_streams, inspect_stream, mend_stream,

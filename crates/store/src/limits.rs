@@ -6,7 +6,7 @@ use crate::api::{StoreError, Totals};
 use crate::ttl;
 
 /// A stream's limits; `u64::MAX` where there is none.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) max_msgs: u64,
     pub(crate) max_bytes: u64,

@@ -9,6 +9,7 @@ use super::index_db::{self, Index};
 use super::packed;
 use super::subjects::{Bound, SubjectInfo};
 use crate::api::StoreError;
+use crate::canary::{self, Canary};
 use crate::error::io_error;
 
 /// What the last record of a block, as the index has it, is compared with.
@@ -54,6 +55,9 @@ impl FileStore {
                 .map_err(|error| io_error("reading a block", error))?;
         }
         // Zeros stand for a block without records, and may be room made ahead in one with some.
+        if canary::sings(Canary::TrustStaleIndex) {
+            return Ok(true);
+        }
         Ok(end == index.last_checksum && (len == 0 || end != [0; CHECKSUM]))
     }
 

@@ -7,6 +7,7 @@ use super::record::{self, Message};
 use super::subjects::SubjectInfo;
 use super::{Compaction, FileStore, IndexDue, Undo};
 use crate::api::{Durability, Erase, NewMsg, OnRemoved, Removed, StoreError};
+use crate::canary::{self, Canary};
 use crate::ttl;
 
 /// An emptied last block of at least this size makes room for a new one.
@@ -140,6 +141,9 @@ impl FileStore {
 
     pub(super) fn tombstone(&mut self, seq: u64, ts_ns: i64) {
         self.room_for(record::EMPTY as u64);
+        if canary::sings(Canary::ForgetTombstone) {
+            return;
+        }
         if let Some(tail) = self.blocks.back_mut() {
             tail.push_tombstone(seq, ts_ns);
         }
@@ -305,7 +309,12 @@ impl FileStore {
             self.read_front()?;
         }
         self.trace_limits();
-        if self.needs_flush() { self.flush_all(Durability::Synced) } else { Ok(()) }
+        let had_appends = self.last_seq > self.journal.last_seq;
+        let flushed = self.flush_all(Durability::Synced);
+        self.refusal_owed = had_appends && matches!(flushed, Err(StoreError::NoSpace));
+        flushed?;
+        // An older one lists what they removed with whole blocks, for which nothing stands.
+        self.write_index()
     }
 
     /// Finds the first message again after the old one went.
@@ -348,8 +357,10 @@ impl FileStore {
             u64::MAX => Trace::Limits,
             _ => Trace::SubjectLimit,
         };
+        let one_more = u64::from(canary::sings(Canary::LimitOffByOne));
         while self.msgs > 0
-            && (self.msgs > self.limits.max_msgs || self.bytes > self.limits.max_bytes)
+            && (self.msgs > self.limits.max_msgs.saturating_add(one_more)
+                || self.bytes > self.limits.max_bytes)
         {
             let before = self.first_seq;
             let Some(at) = self.locate(before) else { break };

@@ -458,7 +458,11 @@ impl Block {
         } else if base > 0 {
             buf.resize(base, 0);
             self.open_file(disk, msgs_dir)
-                .and_then(|file| file.read_exact_at(&mut buf, 0))
+                .and_then(|file| {
+                    // What is cut off is lost, not out of reach: the rest reads as zeros.
+                    let there = usize::try_from(file.len()?).unwrap_or(base).min(base);
+                    file.read_exact_at(buf.get_mut(..there).unwrap_or_default(), 0)
+                })
                 .map_err(|error| io_error("reading a block", error))?;
         }
         let used = self.cache.as_ref().map_or(0, |cache| cache.used);

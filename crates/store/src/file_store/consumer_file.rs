@@ -14,6 +14,7 @@ use super::meta_copy;
 use super::record::Hasher;
 use super::varint::{Reader, push_i, push_u};
 use crate::api::{ConsumerMeta, ConsumerState, ConsumerStore, Durability, PendingAck, StoreError};
+use crate::canary::{self, Canary};
 use crate::error::io_error;
 
 /// Name of the progress file.
@@ -246,8 +247,8 @@ impl ConsumerStore for ConsumerFile {
         encode(state, &mut self.buf);
         consumer_copy::seal(&self.hasher, &mut self.buf);
         let sync = match durability {
-            Durability::Synced => Sync::Now,
-            Durability::Written => Sync::Later,
+            Durability::Synced if !canary::sings(Canary::ConsumerNotSynced) => Sync::Now,
+            _ => Sync::Later,
         };
         let path = self.dir.join(STATE);
         match &self.asset.0 {

@@ -8,6 +8,7 @@ use super::rebuild::SeqHashSet;
 use super::record::{self, Damage, Kind, Record};
 use super::repair::sound_copy;
 use crate::api::StoreError;
+use crate::canary::{self, Canary};
 
 impl FileStore {
     /// Keeps the damaged blocks aside, names what they lost, and rewrites them.
@@ -124,7 +125,7 @@ impl FileStore {
         if untraced_front && self.msgs == 0 {
             lost.clear();
         }
-        if prior.last_seq > self.last_seq {
+        if prior.last_seq > self.last_seq && !canary::sings(Canary::ReuseSequence) {
             let last_ns =
                 if prior.last_ns == 0 { Timestamp::ZERO.unix_ns() } else { prior.last_ns };
             self.end_at(prior.last_seq, last_ns);

@@ -11,6 +11,7 @@ use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
 use super::record::Hasher;
 use super::{INDEX, MSGS, consumer_file, meta_copy};
 use crate::api::{ConsumerMeta, StoreError};
+use crate::canary::{self, Canary};
 use crate::error::io_error;
 
 pub(super) const META: &str = "meta.inf";
@@ -45,8 +46,8 @@ pub(super) fn replace_file(
     let temp = path.with_file_name(format!("{name}.tmp"));
     let file = disk.open(&temp, OpenMode::Truncate).map_err(error)?;
     let written = file.write_all_at(bytes, 0).and_then(|()| match sync {
-        Sync::Now | Sync::File => file.sync_data(),
-        Sync::Later => Ok(()),
+        Sync::Now | Sync::File if !canary::sings(Canary::RenameBeforeSync) => file.sync_data(),
+        Sync::Now | Sync::File | Sync::Later => Ok(()),
     });
     drop(file);
     if let Err(failed) = written {

@@ -54,6 +54,7 @@ use crate::api::{
     ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
     Purge, RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
 };
+use crate::canary::{self, Canary};
 use crate::error::io_error;
 use crate::filter_walk::each_match_ordered;
 use crate::limits::Limits;
@@ -168,6 +169,8 @@ pub struct FileStore {
     /// Why no writes are taken.
     poisoned: Option<String>,
     trouble: trouble::Trouble,
+    /// Appended messages were taken back in a call other than a flush: the next flush says so.
+    refusal_owed: bool,
     lost: LostStreamData,
     events: Vec<StoreEvent>,
     consumers: Vec<RecoveredConsumer>,
@@ -311,17 +314,25 @@ impl FileStore {
             FileStore::empty(Arc::clone(&disk), dir.clone(), created, config, options, vault);
         store.asset = asset;
         store.start_at(config.first_seq.max(1) - 1, Timestamp::ZERO.unix_ns())?;
-        for dir in [&streams, account_dir] {
-            disk.sync_dir(dir).map_err(error)?;
+        store.sync_place()?;
+        Ok(store)
+    }
+
+    /// Makes the way to the stream durable, from its own directory upwards.
+    fn sync_place(&self) -> Result<(), StoreError> {
+        let error = |error| io_error("syncing the stream's place", error);
+        // Its own, that of the streams, and the account's.
+        for dir in self.dir.ancestors().take(3) {
+            self.disk.sync_dir(dir).map_err(error)?;
         }
-        for dir in account_dir.ancestors().skip(1).take(2) {
-            match disk.sync_dir(dir) {
+        for dir in self.dir.ancestors().skip(3).take(2) {
+            match self.disk.sync_dir(dir) {
                 // The store directory's own parents may not be ours to open.
                 Err(refused) if refused.kind() == std::io::ErrorKind::PermissionDenied => {}
                 synced => synced.map_err(error)?,
             }
         }
-        Ok(store)
+        Ok(())
     }
 
     fn empty(
@@ -378,6 +389,7 @@ impl FileStore {
             untraced: Vec::new(),
             poisoned: None,
             trouble: trouble::Trouble::default(),
+            refusal_owed: false,
             lost: LostStreamData::default(),
             events: Vec::new(),
             consumers: Vec::new(),
@@ -431,6 +443,9 @@ impl FileStore {
     }
 
     fn note_lost(&mut self, mut msgs: Vec<u64>, bytes: u64, place: String) {
+        if canary::sings(Canary::HideLoss) {
+            return;
+        }
         self.events.push(StoreEvent::Lost { msgs: msgs.clone(), bytes, place });
         self.lost.msgs.append(&mut msgs);
         self.lost.msgs.sort_unstable();
@@ -589,7 +604,9 @@ impl StreamStore for FileStore {
         if config.storage != Storage::File || config.name != self.config.name {
             return Err(StoreError::Damaged("a stream keeps its name and storage".to_owned()));
         }
-        self.trace_before_change()?;
+        if Limits::of(config) != self.limits {
+            self.trace_before_change()?;
+        }
         meta::write_stream(&*self.disk, &self.dir, self.created, config, &self.asset)?;
         self.config = config.clone();
         self.limits = Limits::of(config);

@@ -174,6 +174,7 @@ impl FileStore {
         let error = |error| crate::error::io_error("listing the consumers", error);
         if self.disk.info(&obs).map_err(error)?.is_none() {
             self.disk.create_dir_all(&obs).map_err(error)?;
+            self.disk.sync_dir(&self.dir).map_err(error)?;
             return Ok(0);
         }
         let mut delivered = 0;
@@ -227,6 +228,10 @@ impl FileStore {
             }
             delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
             self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
+        }
+        if !self.consumers.is_empty() {
+            // What a killed process made is served from here on.
+            self.disk.sync_dir(&obs).map_err(error)?;
         }
         Ok(delivered)
     }

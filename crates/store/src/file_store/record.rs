@@ -126,6 +126,9 @@ impl<'b> Record<'b> {
 
     /// Whether the checksum holds.
     pub(super) fn is_intact(&self, hasher: &Hasher) -> bool {
+        if crate::canary::sings(crate::canary::Canary::SkipChecksum) {
+            return true;
+        }
         hasher.sum(&[self.hashed_head, self.subject, self.headers, self.payload]) == self.checksum
     }
 

@@ -1,0 +1,39 @@
+//! Crashes and failures at every call of some sessions.
+
+use crate::crash_run::{Tally, WAYS_TO_FAIL, calls, crash_at, fail_at};
+use crate::verdict::guarded;
+
+/// Every call of the sessions of these seeds: cut, and failing in one way.
+fn check_seeds(seeds: std::ops::Range<u64>) {
+    let mut tally = Tally::default();
+    let mut wrong = Vec::new();
+    for seed in seeds {
+        let (changes, reads) =
+            guarded(|| calls(seed)).unwrap_or_else(|wrong| panic!("session {seed}: {wrong}"));
+        assert!(changes > 20, "session {seed} changes nothing");
+        for change in 0..changes {
+            match guarded(|| crash_at(seed, change, 1)) {
+                Ok(done) => tally.add(done),
+                Err(words) => wrong.push(format!("crash {seed} {change}: {words}")),
+            }
+            let way = (seed + change) as usize % WAYS_TO_FAIL;
+            match guarded(|| fail_at(seed, change, way)) {
+                Ok(done) => tally.add(done),
+                Err(words) => wrong.push(format!("fail {seed} {change} {way}: {words}")),
+            }
+        }
+        for read in 0..reads {
+            match guarded(|| fail_at(seed, read, WAYS_TO_FAIL)) {
+                Ok(done) => tally.add(done),
+                Err(words) => wrong.push(format!("fail {seed} {read} {WAYS_TO_FAIL}: {words}")),
+            }
+        }
+    }
+    println!("{tally:?}");
+    assert!(wrong.is_empty(), "{} times: {wrong:#?}", wrong.len());
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_at_any_call() {
+    check_seeds(1..2);
+}
