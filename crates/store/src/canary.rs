@@ -1,7 +1,7 @@
 //! Planted bugs, for the simulation to find: a harness is trusted only after it caught one.
 //!
 //! They exist only with the cargo feature `canary`; without it [`sings`] is constantly false and
-//! nothing of them is left in the program.
+//! nothing of them is left in an optimised program.
 
 /// A bug that can be switched on.
 #[cfg_attr(
@@ -70,14 +70,11 @@ pub fn plant(canary: Option<Canary>) {
 }
 
 /// Whether this bug is to show.
-#[cfg(feature = "canary")]
-pub(crate) fn sings(canary: Canary) -> bool {
-    SINGING.get() == Some(canary)
-}
-
-/// Whether this bug is to show: never.
-#[cfg(not(feature = "canary"))]
 #[inline(always)]
-pub(crate) const fn sings(_canary: Canary) -> bool {
-    false
+pub(crate) fn sings(canary: Canary) -> bool {
+    #[cfg(feature = "canary")]
+    let planted = SINGING.get();
+    #[cfg(not(feature = "canary"))]
+    let planted: Option<Canary> = None;
+    planted == Some(canary)
 }
