@@ -22,7 +22,7 @@ pub struct Catch {
 #[must_use]
 pub fn hunt(canary: Canary) -> Catch {
     plant(Some(canary));
-    let found = search();
+    let found = search(canary);
     plant(None);
     match found {
         Some((by, words)) => Catch { canary, by: Some(by), words },
@@ -30,11 +30,19 @@ pub fn hunt(canary: Canary) -> Catch {
     }
 }
 
-fn search() -> Option<(String, String)> {
+fn search(canary: Canary) -> Option<(String, String)> {
     let mut found = None;
     let mut look = |by: String, check: &dyn Fn() -> Verdict| {
         if found.is_none() {
             found = guarded(check).err().map(|words| (by, words));
+            if found.is_some() {
+                // What is found without the bug as well is no catch.
+                plant(None);
+                if guarded(check).is_err() {
+                    found = None;
+                }
+                plant(Some(canary));
+            }
         }
         found.is_some()
     };
