@@ -72,6 +72,38 @@ fn without_an_index_it_restores_just_the_same() {
     assert_eq!(content(&mut *restored), content(&mut store));
 }
 
+#[test]
+fn an_encrypted_stream_is_plain_in_its_archive_and_encrypted_where_it_is_restored() {
+    for cipher in [StoreCipher::ChaCha, StoreCipher::Aes] {
+        let mut world = World::new(2_000);
+        let key = MasterKey::new(b"key").unwrap();
+        world.options.encryption = Some(Encryption { cipher, key, previous: None });
+        let mut store = filled(&world);
+        let (meta, state) = consumer();
+        let files = consumer_files("S", &meta, &state).unwrap();
+        let plan = store.begin_snapshot().unwrap();
+        let archive = archive_of(&mut store, &plan, &files);
+        let mut restored = restore(&world, &archive);
+        assert_eq!(content(&mut *restored), content(&mut store));
+        assert_eq!(restored.totals(), store.totals());
+        assert_eq!(restored.take_recovered_consumers()[0].state, Some(state));
+        let below = super::names_below(&world, &super::other_account());
+        let file = |name: &str| below.iter().any(|path| path.ends_with(name));
+        assert!(file("S/meta.key") && file("obs/c/meta.key") && file("msgs/1.key"));
+        for path in below {
+            let text = b"message 1";
+            if let Ok(bytes) = world.dyn_disk().read(&path) {
+                assert!(!bytes.windows(text.len()).any(|window| window == text), "{path:?}");
+            }
+        }
+        // Without the key it is of no use.
+        drop(restored);
+        world.options.encryption = None;
+        let opened = open_account(&world.dyn_disk(), &super::other_account(), world.options);
+        assert!(matches!(opened.unwrap().remove(0).opening, Opening::Offline { .. }));
+    }
+}
+
 /// Begins a snapshot, changes the stream, and finds the snapshot as it began.
 #[track_caller]
 fn check_unmoved(world: &World, change: impl FnOnce(&mut FileStore)) {
