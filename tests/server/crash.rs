@@ -142,8 +142,10 @@ async fn killed_while_consuming_nothing_acknowledged_comes_again_and_nothing_els
         }
         let config = consumer::pull::Config {
             durable_name: Some("worker".into()),
-            ack_wait: Duration::from_secs(1),
-            max_ack_pending: 500,
+            // Few at a time, so that each is acknowledged long before it is due again, however
+            // slowly the disk syncs.
+            ack_wait: Duration::from_secs(3),
+            max_ack_pending: 10,
             ..Default::default()
         };
         let durable = stream.create_consumer(config).await.unwrap();
