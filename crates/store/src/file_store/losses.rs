@@ -155,6 +155,9 @@ pub(super) fn gone_in(prior: &Index, seq: u64) -> bool {
     !prior.blocks.get(at).is_some_and(|block| block.holds(seq))
 }
 
+/// No stream gets this far.
+const FARTHEST: u64 = 1 << 40;
+
 /// The sequences whose records a damaged stretch held, as far as can be told: those missing around
 /// it, if so many records fit in it.
 fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops::Range<u64> {
@@ -162,12 +165,22 @@ fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops:
     let named = Record::parse(bytes, damage.from)
         .filter(|record| record.kind != Kind::Tombstone && record.seq > low)
         .map(|record| record.seq);
+    let fit = ((damage.to - damage.from) / record::EMPTY) as u64;
+    // With nothing behind it to compare with, a number that leaps is what was damaged: taken for
+    // true it would use up all that it leaps over.
+    let leaps = |seq: u64| match low {
+        0 => seq >= FARTHEST,
+        low => seq > low + fit,
+    };
+    let named = match (damage.before_seq, ceiling) {
+        (0, u64::MAX) => named.map(|seq| if leaps(seq) { low + 1 } else { seq }),
+        _ => named,
+    };
     let high = match (damage.before_seq, ceiling) {
         (0, u64::MAX) => named.map_or(low + 1, |seq| seq + 1),
         (0, ceiling) => ceiling,
         (before, _) => before,
     };
-    let fit = ((damage.to - damage.from) / record::EMPTY) as u64;
     let missing = high.saturating_sub(low + 1);
     if missing <= fit {
         low + 1..high.max(low + 1)
