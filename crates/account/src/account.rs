@@ -1,5 +1,6 @@
 //! One account.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,6 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use routing::{SubjectSpace, Subscription};
 
 use crate::elsewhere::{Elsewhere, RemoteConnections};
+use crate::jetstream::{Access, Enrolment};
 
 /// One tenant: a subject space of its own (`server/accounts.go` `Account`).
 pub struct Account {
@@ -20,6 +22,12 @@ pub struct Account {
     stats: AccountStats,
     /// Subscriptions that lead requests into other accounts.
     pub(crate) service_imports: Mutex<Vec<Arc<Subscription>>>,
+    pub(crate) enrolment: RwLock<Enrolment>,
+    pub(crate) access: Mutex<Access>,
+    /// Subjects of services that the server itself exports from here.
+    exports: Mutex<BTreeSet<String>>,
+    /// Sources of its subject mappings.
+    mapped: RwLock<Vec<String>>,
 }
 
 /// What a reload may change.
@@ -49,6 +57,11 @@ pub struct AccountStats {
 #[error("maximum account active connections exceeded")]
 pub struct TooManyConnections;
 
+/// Something that is not a subject cannot be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid subject")]
+pub struct InvalidExport;
+
 /// A client's place in its account; dropping it gives the place back.
 pub struct Membership {
     account: Arc<Account>,
@@ -66,6 +79,10 @@ impl Account {
             elsewhere: Elsewhere::default(),
             stats: AccountStats::default(),
             service_imports: Mutex::default(),
+            enrolment: RwLock::default(),
+            access: Mutex::default(),
+            exports: Mutex::default(),
+            mapped: RwLock::default(),
         })
     }
 
@@ -74,6 +91,41 @@ impl Account {
         *self.settings.write() = options
             .map(|options| Settings { limits: options.limits, jetstream: options.jetstream })
             .unwrap_or_default();
+        let tiers = self.jetstream_limits().map(|limits| BTreeMap::from([(String::new(), limits)]));
+        self.configure_jetstream(tiers);
+    }
+
+    /// Exports a service of the server from this account, to all; once (`AddServiceExport`).
+    ///
+    /// # Errors
+    /// Where it is no subject.
+    pub fn add_service_export(&self, subject: &str) -> Result<(), InvalidExport> {
+        if !subject::is_valid_pattern(subject.as_bytes()) {
+            return Err(InvalidExport);
+        }
+        self.exports.lock().insert(subject.to_owned());
+        Ok(())
+    }
+
+    /// Whether a service that the server exports from here covers this subject
+    /// (`hasServiceExportMatching`).
+    pub fn exports_service(&self, subject: &str) -> bool {
+        let covers = |export: &String| subject::is_subset(subject.as_bytes(), export.as_bytes());
+        self.exports.lock().iter().any(covers)
+    }
+
+    /// Subjects of the services that the server exports from here.
+    pub fn service_exports(&self) -> Vec<String> {
+        self.exports.lock().iter().cloned().collect()
+    }
+
+    pub(crate) fn set_mapped_subjects(&self, sources: Vec<String>) {
+        *self.mapped.write() = sources;
+    }
+
+    /// Sources of the account's subject mappings.
+    pub fn mapped_subjects(&self) -> Vec<String> {
+        self.mapped.read().clone()
     }
 
     /// Its name.

@@ -1,6 +1,6 @@
 //! The registry of accounts and users.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use config_validate::options::{
     ConnectionType, DEFAULT_SYSTEM_ACCOUNT, Export, GLOBAL_ACCOUNT, Options,
@@ -18,6 +18,8 @@ pub struct Accounts {
     all: Vec<Arc<Account>>,
     global: Arc<Account>,
     system: Option<Arc<Account>>,
+    /// The system account that was made because JetStream needs one.
+    made: OnceLock<Arc<Account>>,
     users: HashMap<Box<str>, User, RandomState>,
     shared: Shared,
     auth_required: bool,
@@ -74,6 +76,7 @@ impl Accounts {
             anyone: session(&global, None, None),
             global,
             system,
+            made: OnceLock::new(),
             users: HashMap::default(),
             shared: match (&auth.token, &auth.user) {
                 (Some(token), _) => Shared::Token(token.as_str().into()),
@@ -94,6 +97,13 @@ impl Accounts {
             && accounts.auth_required == before.auth_required
         {
             accounts.anyone = Arc::clone(&before.anyone);
+        }
+        if let Some(made) = before.and_then(|before| before.made.get())
+            && accounts.get(DEFAULT_SYSTEM_ACCOUNT).is_none()
+            && accounts.system.is_none()
+        {
+            // It is not set yet.
+            let _ = accounts.made.set(Arc::clone(made));
         }
         accounts.add_users(options, before);
         accounts.let_anonymous_in(options, before);
@@ -157,29 +167,37 @@ impl Accounts {
 
     /// The system account, unless there is none.
     pub fn system(&self) -> Option<&Arc<Account>> {
-        self.system.as_ref()
+        self.system.as_ref().or(self.made.get())
+    }
+
+    /// The system account; where there is none, `$SYS` is made now, and stays over reloads.
+    pub fn ensure_system(&self) -> &Arc<Account> {
+        match &self.system {
+            Some(system) => system,
+            None => self.made.get_or_init(|| Account::new(DEFAULT_SYSTEM_ACCOUNT)),
+        }
     }
 
     /// Whether this is the system account.
     pub fn is_system(&self, account: &Account) -> bool {
-        self.system.as_ref().is_some_and(|system| std::ptr::eq(&**system, account))
+        self.system().is_some_and(|system| std::ptr::eq(&**system, account))
     }
 
     /// The account of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Account>> {
-        self.all.iter().find(|account| account.name() == name)
+        self.iter().find(|account| account.name() == name)
     }
 
     /// All accounts: the global one, configured ones in file order, the system account last
     /// unless it is configured.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Account>> {
-        self.all.iter()
+        self.all.iter().chain(self.made.get())
     }
 
     /// Whether only the global and the system account exist, none of them configured
     /// (`server/server.go` `globalAccountOnly`).
     pub fn global_only(&self) -> bool {
-        self.all.iter().all(|account| {
+        self.iter().all(|account| {
             account.name() == GLOBAL_ACCOUNT
                 || self.is_system(account)
                 || account.name() == DEFAULT_SYSTEM_ACCOUNT

@@ -34,6 +34,7 @@ impl Accounts {
             self.import_streams(account, imports);
             let mappings = configured.map_or(&[][..], |configured| &configured.mappings);
             account.space().set_mappings(mappings_of(mappings, options.cluster.name.as_deref()));
+            account.set_mapped_subjects(mappings.iter().map(|m| m.source.clone()).collect());
         }
     }
 

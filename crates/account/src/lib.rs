@@ -6,7 +6,8 @@
 //! ([`Accounts::apply`]).
 //!
 //! State it owns: each account's subject space, its connection count and traffic counters, and
-//! its JetStream enrolment.
+//! its JetStream enrolment ([`Account::enable_jetstream`]) with the server it belongs to
+//! ([`JetStreamHost`]).
 //!
 //! What it must not know: sockets, frames, sessions, monitoring.
 //!
@@ -27,9 +28,13 @@ mod users;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, AccountStats, Membership, TooManyConnections};
+pub use account::{Account, AccountStats, InvalidExport, Membership, TooManyConnections};
 pub use accounts::Accounts;
 pub use elsewhere::RemoteConnections;
+pub use jetstream::{
+    API_EXPORT, AccountResolver, ClusterLink, EnrolError, JetStreamApi, JetStreamHost, TierLimits,
+    default_tiers,
+};
 pub use permissions::{Permissions, Subscribing};
 pub use replies::ReplyPermissions;
 pub use users::{AuthError, Credentials, User, UserSession};

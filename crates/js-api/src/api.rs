@@ -80,9 +80,12 @@ impl Api {
 
     /// Runs a request. Never blocks: `answer` is called with the reply, now or later, on any
     /// thread; not at all for a subject that the API has nothing on, or where the request is
-    /// dropped because too many are in progress.
+    /// dropped because too many are in progress or JetStream is being switched off.
     pub fn handle(&self, request: Request<'_>, answer: Answer) {
         let Some(operation) = Operation::parse(request.subject) else { return };
+        if !Engine::is_enabled(Some(&self.engine)) {
+            return;
+        }
         if self.inflight.load(Ordering::Relaxed) >= self.settings.request_limit {
             return self.too_many();
         }

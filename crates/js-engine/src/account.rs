@@ -126,6 +126,18 @@ impl JsAccount {
         })
     }
 
+    /// One stream by name, also where it is not served.
+    pub fn lookup(&self, name: &str) -> Option<StreamView> {
+        let entry = self.streams.lock().get(name).cloned()?;
+        let offline = match entry.standing() {
+            Standing::Live => None,
+            Standing::Offline(reason) => Some(reason),
+            Standing::Opening | Standing::Closing => return None,
+        };
+        let (name, config) = (name.to_owned(), entry.config());
+        Some(StreamView { name, config, created: entry.created(), offline })
+    }
+
     pub(crate) fn core(&self) -> &Core {
         &self.core
     }
@@ -517,10 +529,9 @@ impl JsAccount {
 
     /// Stops all streams of the account and forgets them; what is stored stays. Waits.
     pub(crate) fn stop(&self) {
-        let entries: Vec<_> = std::mem::take(&mut *self.streams.lock()).into_values().collect();
+        let entries = self.detach();
         let (tx, rx) = crossbeam_channel::unbounded();
         for entry in &entries {
-            entry.unsubscribe();
             let tx = tx.clone();
             let name = entry.name().to_owned();
             let closed = Box::new(move |outcome: Result<(), ApiError>| {
@@ -534,6 +545,18 @@ impl JsAccount {
         }
         drop(tx);
         let _: Result<(), _> = rx.recv();
+        for entry in &entries {
+            entry.give_back();
+        }
+    }
+
+    /// Takes all streams off their subjects and off the register; what they do goes on.
+    pub(crate) fn detach(&self) -> Vec<Arc<StreamEntry>> {
+        let entries: Vec<_> = std::mem::take(&mut *self.streams.lock()).into_values().collect();
+        for entry in &entries {
+            entry.unsubscribe();
+        }
+        entries
     }
 }
 

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use env::{Clock, Rng};
-use js_account::ServerUsage;
+use js_account::{AccountUsage, ServerUsage};
 use parking_lot::Mutex;
 use routing::SubjectSpace;
 use store::StoreError;
@@ -85,6 +85,16 @@ pub struct Engine {
     started: OnceLock<Timestamp>,
     disabled: AtomicBool,
     shutting_down: AtomicBool,
+    out_of_space: AtomicBool,
+    /// Held while an account is enabled or disabled, or all are torn down.
+    enrolling: Mutex<Torn>,
+}
+
+/// Whether the registry was torn down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Torn {
+    No,
+    Yes,
 }
 
 impl Engine {
@@ -133,6 +143,8 @@ impl Engine {
             started: OnceLock::new(),
             disabled: AtomicBool::new(false),
             shutting_down: AtomicBool::new(false),
+            out_of_space: AtomicBool::new(false),
+            enrolling: Mutex::new(Torn::No),
         }))
     }
 
@@ -165,6 +177,11 @@ impl Engine {
     /// Says that the engine is not to be used any more.
     pub fn set_disabled(&self) {
         self.disabled.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody reacts to a full disk already; from now on somebody does.
+    pub fn test_and_set_out_of_space(&self) -> bool {
+        self.out_of_space.swap(true, Ordering::AcqRel)
     }
 
     /// Whether the engine is being stopped, or was.
@@ -206,7 +223,7 @@ impl Engine {
     /// Enables JetStream for an account and recovers what is stored for it. Waits until every
     /// stream is served or known to be broken; not for a thread that must not block.
     ///
-    /// Of an account that is enabled already only the limits change.
+    /// Of an account that is enabled already nothing changes.
     ///
     /// # Errors
     /// See [`EnableError`]; nothing is enabled then.
@@ -216,19 +233,15 @@ impl Engine {
         space: &Arc<SubjectSpace>,
         limits: &BTreeMap<String, AccountLimits>,
     ) -> Result<Arc<JsAccount>, EnableError> {
-        let known = self.accounts.lock().get(name).cloned();
-        let usage = self
-            .usage
-            .enrol_if(&name.into(), limits, |accounts| {
-                let none = BTreeMap::new();
-                let held = accounts.get(name).map_or(none, |account| account.limits());
-                let ask = diff_checked_limits(&held, limits);
-                sufficient_resources(&self.usage, accounts, &ask)
-            })
-            .map_err(EnableError::Limits)?;
-        if let Some(account) = known {
-            return Ok(account);
+        let torn = self.enrolling.lock();
+        if *torn == Torn::Yes {
+            return Err(EnableError::Limits(errors::NOT_ENABLED.err()));
         }
+        let known = self.accounts.lock().get(name).cloned();
+        if let Some(known) = known {
+            return Ok(known);
+        }
+        let usage = self.enrol(name, limits).map_err(EnableError::Limits)?;
         let found = match self.core.stores.open_account(name) {
             Ok(found) => found,
             Err(error) => {
@@ -248,6 +261,38 @@ impl Engine {
         Ok(account)
     }
 
+    /// Enrols an account, or changes its limits, if the server has so much.
+    fn enrol(
+        &self,
+        name: &str,
+        limits: &BTreeMap<String, AccountLimits>,
+    ) -> Result<Arc<AccountUsage>, ApiError> {
+        self.usage.enrol_if(&name.into(), limits, |accounts| {
+            let none = BTreeMap::new();
+            let held = accounts.get(name).map_or(none, |account| account.limits());
+            let ask = diff_checked_limits(&held, limits);
+            sufficient_resources(&self.usage, accounts, &ask)
+        })
+    }
+
+    /// Replaces the limits of an enabled account; check and change are one step.
+    ///
+    /// # Errors
+    /// 10039 where it is not enabled; 10028 or 10047 where the server has not so much, and
+    /// nothing changes.
+    pub fn update_account_limits(
+        &self,
+        name: &str,
+        limits: &BTreeMap<String, AccountLimits>,
+    ) -> Result<(), ApiError> {
+        let _turn = self.enrolling.lock();
+        let known = self.accounts.lock().contains_key(name);
+        if !known {
+            return Err(errors::NOT_ENABLED_FOR_ACCOUNT.err());
+        }
+        self.enrol(name, limits).map(drop)
+    }
+
     /// Takes an account off the register, then stops its streams; what is stored stays. Waits.
     ///
     /// Wire source: `disableJetStream` in `server/jetstream.go`.
@@ -255,6 +300,7 @@ impl Engine {
     /// # Errors
     /// 10039 where the account is not enabled.
     pub fn disable_account(&self, name: &str) -> Result<(), ApiError> {
+        let _turn = self.enrolling.lock();
         let account = self.accounts.lock().remove(name);
         let account = account.ok_or_else(|| errors::NOT_ENABLED_FOR_ACCOUNT.err())?;
         mark::hit!(F1415);
@@ -277,9 +323,17 @@ impl Engine {
         self.accounts.lock().values().cloned().collect()
     }
 
-    /// Flushes and stops every stream and ends the shards; true if all did so in time.
+    /// Flushes and stops every stream and ends the shards; true if all did so in time. No account
+    /// is enabled after that, and none can be.
     pub fn stop(&self, within: Duration) -> bool {
         self.shutting_down.store(true, Ordering::Release);
+        *self.enrolling.lock() = Torn::Yes;
+        let accounts = std::mem::take(&mut *self.accounts.lock());
+        for account in accounts.values() {
+            account.usage().tear_down(|_| {});
+        }
+        // From here on nothing reaches the streams.
+        let entries: Vec<_> = accounts.values().flat_map(|account| account.detach()).collect();
         for (inbox, _) in &self.core.inboxes {
             inbox.send(Input::Stop);
         }
@@ -295,6 +349,12 @@ impl Engine {
             if thread.join().is_err() {
                 tracing::error!("a shard ended with a panic");
             }
+        }
+        for entry in &entries {
+            entry.give_back();
+        }
+        for name in accounts.keys() {
+            self.usage.remove(name);
         }
         true
     }

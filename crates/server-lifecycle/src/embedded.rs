@@ -7,9 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use config_validate::options::{MonitorOptions, Options, Port};
+use monitor::JetStreamConfig;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::StartError;
+use crate::jetstream::JetStreamError;
 use crate::reload::ReloadError;
 use crate::server::Server;
 
@@ -88,6 +90,24 @@ impl Embedded {
     pub fn disable_jetstream(&self) {
         if let Some((server, runtime)) = &self.parts {
             runtime.block_on(server.disable_jetstream());
+        }
+    }
+
+    /// Switches JetStream on, as [`Server::enable_jetstream`] does; waits.
+    ///
+    /// # Errors
+    /// As [`Server::enable_jetstream`].
+    pub fn enable_jetstream(&self, config: Option<JetStreamConfig>) -> Result<(), JetStreamError> {
+        match &self.parts {
+            Some((server, runtime)) => runtime.block_on(server.enable_jetstream(config)),
+            None => Ok(()),
+        }
+    }
+
+    /// Switches JetStream on again, as [`Server::restart_jetstream`] does; waits.
+    pub fn restart_jetstream(&self) {
+        if let Some((server, runtime)) = &self.parts {
+            runtime.block_on(server.restart_jetstream());
         }
     }
 

@@ -18,7 +18,7 @@
 //! services, clients and JetStream follow, in this order.
 //!
 //! Entry points: [`Server::start`], [`Server::reload`], [`Server::shutdown`],
-//! [`Embedded::start`],
+//! [`Server::enable_jetstream`], [`Server::disable_jetstream`], [`Embedded::start`],
 //! [`Embedded::temporary`].
 //!
 //! Wire sources: `server/server.go`, `server/jetstream.go` (`EnableJetStream`), `server/log.go`,
@@ -34,6 +34,7 @@ pub mod log;
 mod os;
 mod reload;
 mod server;
+mod server_jetstream;
 mod services;
 pub mod signal;
 mod signals;
@@ -44,7 +45,7 @@ mod tests;
 
 pub use embedded::{Embedded, loopback};
 pub use error::{ListenError, StartError};
-pub use jetstream::{JetStreamError, StoreDirError};
+pub use jetstream::{Clustering, JetStreamError, KnownServer, MetaGroup, StoreDirError};
 pub use reload::ReloadError;
 pub use server::Server;
 pub use signals::run_until_signalled;

@@ -10,7 +10,6 @@ use config_validate::options::{
 };
 use connection::ClientOptions;
 
-use crate::jetstream::JetStream;
 use crate::server::{Inner, Stage, update_info};
 use crate::{files, listener};
 
@@ -64,10 +63,8 @@ impl Inner {
         options::validate(&mut options)?;
         let before = self.options.load_full();
         options.config_file = options.config_file.or_else(|| before.config_file.clone());
-        let state = RunningState {
-            port: self.client_addr.port(),
-            jetstream: self.running.lock().jetstream.is_some(),
-        };
+        let state =
+            RunningState { port: self.client_addr.port(), jetstream: self.jetstream.is_enabled() };
         let changes = before.reload_changes(&mut options, state)?;
         if let Some(advertised) = &options.client_advertise
             && listener::split(advertised, self.client_addr.port()).is_none()
@@ -90,7 +87,10 @@ impl Inner {
         self.reload_accounts(&options).await;
         for change in &changes {
             if let Change::JetStream(on) = change {
-                self.switch_jetstream(*on, &options).await;
+                match on {
+                    true => self.jetstream.restart().await,
+                    false => self.jetstream.disable().await,
+                }
             }
         }
         let digest = options.config_digest.as_ref();
@@ -119,11 +119,7 @@ impl Inner {
             }
             Change::PortsFileDir(dir) => self.move_ports_file(dir.as_deref()),
             Change::JetStreamLimits { max_memory, max_store } => {
-                if let Some(jetstream) = &mut self.running.lock().jetstream {
-                    jetstream.raise_limits(*max_memory, *max_store);
-                    let running = (Arc::clone(jetstream.engine()), jetstream.config().clone());
-                    self.monitor.set_jetstream(Some(running));
-                }
+                self.jetstream.raise_limits(*max_memory, *max_store);
             }
             _ => {}
         }
@@ -142,38 +138,11 @@ impl Inner {
             }
         }
         self.ctx.reload(ClientOptions::from(&**options), Arc::clone(&accounts)).await;
-        let jetstream = self.running.lock().jetstream.take();
-        if let Some(mut jetstream) = jetstream {
-            // Streams of new accounts are recovered from disk.
-            let follow = move || {
-                jetstream.follow(&accounts);
-                jetstream
-            };
-            match tokio::task::spawn_blocking(follow).await {
-                Ok(jetstream) => self.running.lock().jetstream = Some(jetstream),
-                Err(error) => tracing::error!("JetStream could not follow the reload: {error}"),
-            }
-        }
-    }
-
-    pub(crate) async fn disable_jetstream(&self) {
-        let jetstream = self.running.lock().jetstream.take();
-        self.stop_jetstream(jetstream).await;
-        update_info(&self.ctx, |info| info.jetstream = false);
-    }
-
-    async fn switch_jetstream(&self, on: bool, options: &Arc<Options>) {
-        if !on {
-            return self.disable_jetstream().await;
-        }
-        match JetStream::start(options, &self.ctx).await {
-            Ok(started) => {
-                let running = (Arc::clone(started.engine()), started.config().clone());
-                self.monitor.set_jetstream(Some(running));
-                self.running.lock().jetstream = Some(started);
-                update_info(&self.ctx, |info| info.jetstream = true);
-            }
-            Err(error) => tracing::warn!("Can't start JetStream: {error}"),
+        let jetstream = Arc::clone(&self.jetstream);
+        // Streams of new accounts are recovered from disk.
+        let follow = tokio::task::spawn_blocking(move || jetstream.follow(&before));
+        if let Err(error) = follow.await {
+            tracing::error!("JetStream could not follow the reload: {error}");
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::error::{ListenError, StartError};
 use crate::files::{self, PortsFile};
-use crate::jetstream::JetStream;
+use crate::jetstream::{Control, config};
 use crate::listener::{self, join};
 use crate::log::LogHandle;
 use crate::reload::ReloadError;
@@ -25,8 +25,6 @@ use crate::{identity, os};
 
 /// Longest that clients may take to leave at a shutdown.
 const CLIENTS_DEADLINE: Duration = Duration::from_secs(5);
-/// Longest that streams may take to be flushed and closed at a shutdown.
-const STREAMS_DEADLINE: Duration = Duration::from_secs(60);
 
 /// A running server.
 ///
@@ -38,7 +36,8 @@ pub struct Server {
 
 pub(crate) struct Inner {
     pub(crate) ctx: Arc<ServerCtx>,
-    pub(crate) options: ArcSwap<Options>,
+    pub(crate) options: Arc<ArcSwap<Options>>,
+    pub(crate) jetstream: Arc<Control>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) client_addr: SocketAddr,
     monitor_addr: Option<SocketAddr>,
@@ -55,7 +54,6 @@ pub(crate) struct Inner {
 pub(crate) struct Running {
     accepting: Option<JoinHandle<()>>,
     monitoring: Option<JoinHandle<()>>,
-    pub(crate) jetstream: Option<JetStream>,
     pub(crate) services: Option<SystemServices>,
     ports_file: Option<PortsFile>,
 }
@@ -110,11 +108,13 @@ impl Server {
         let ctx = ServerCtx::new(info, ClientOptions::from(&*options), accounts);
         let mut running = Running::default();
         let (monitor, monitor_addr) = start_monitor(&ctx, &options, &mut running).await?;
+        let (stage, staged) = watch::channel(Stage::Running);
+        let options_now = Arc::new(ArcSwap::new(Arc::clone(&options)));
+        let jetstream = Control::new(&ctx, &options_now, &monitor, staged);
         if options.jetstream.enabled {
-            let started = JetStream::start(&options, &ctx).await?;
-            monitor.set_jetstream(Some((Arc::clone(started.engine()), started.config().clone())));
-            running.jetstream = Some(started);
-            update_info(&ctx, |info| info.jetstream = true);
+            jetstream.enable(Some(config::at_start(&options))).await?;
+        } else {
+            jetstream.serve_elsewhere(&ctx.accounts.load());
         }
         let hook = Arc::new(ReloadHook::default());
         running.services = Some(SystemServices::serve(&ctx, &options, &monitor, &hook));
@@ -131,10 +131,10 @@ impl Server {
         monitor.set_ready();
         tracing::info!("Server is ready");
         let running = Mutex::new(running);
-        let (stage, _) = watch::channel(Stage::Running);
         let inner = Arc::new(Inner {
             ctx,
-            options: ArcSwap::new(options),
+            options: options_now,
+            jetstream,
             monitor,
             client_addr,
             monitor_addr,
@@ -170,16 +170,8 @@ impl Server {
         self.inner.reload_options(options).await
     }
 
-    /// Whether JetStream runs.
-    pub fn jetstream_enabled(&self) -> bool {
-        self.inner.running.lock().jetstream.is_some()
-    }
-
-    /// Stops JetStream: streams are flushed and closed, what is stored stays; everything else goes
-    /// on (`server/jetstream.go` `DisableJetStream`).
-    pub async fn disable_jetstream(&self) {
-        let _turn = self.inner.reloading.lock().await;
-        self.inner.disable_jetstream().await;
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// Remembers what the command line said: it wins over the file at every reload.
@@ -261,11 +253,10 @@ impl Drop for Server {
             return;
         }
         inner.ctx.shut_down();
-        let mut running = std::mem::take(&mut *inner.running.lock());
+        let running = std::mem::take(&mut *inner.running.lock());
+        drop(running);
         // Streams live in threads of their own, so this works without a runtime too.
-        if let Some(jetstream) = running.jetstream.take() {
-            jetstream.stop(STREAMS_DEADLINE);
-        }
+        inner.jetstream.stop_now();
         inner.enter(Stage::Stopped);
     }
 }
@@ -297,24 +288,12 @@ impl Inner {
         if tokio::time::timeout(CLIENTS_DEADLINE, self.ctx.connections.drained()).await.is_err() {
             tracing::warn!("{} clients did not close in time", self.ctx.connections.len());
         }
-        self.stop_jetstream(running.jetstream.take()).await;
+        self.jetstream.shut_down().await;
         end(running.monitoring.take()).await;
         drop(running);
         drop(reload);
         tracing::info!("Server Exiting..");
         self.enter(Stage::Stopped);
-    }
-
-    pub(crate) async fn stop_jetstream(&self, jetstream: Option<JetStream>) {
-        let Some(jetstream) = jetstream else { return };
-        tracing::info!("Initiating JetStream Shutdown...");
-        self.monitor.set_jetstream(None);
-        let stopped = tokio::task::spawn_blocking(move || jetstream.stop(STREAMS_DEADLINE)).await;
-        match stopped {
-            Ok(true) => tracing::info!("JetStream Shutdown"),
-            Ok(false) => tracing::error!("JetStream did not stop in time"),
-            Err(error) => tracing::error!("JetStream did not stop: {error}"),
-        }
     }
 
     async fn lame_duck(&self) {

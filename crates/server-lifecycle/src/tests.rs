@@ -123,7 +123,25 @@ mod config {
 
     use config_validate::Options;
 
-    use crate::jetstream::config::resolve;
+    use crate::jetstream::config::{Resolved, at_start, parse_memory_limit};
+
+    fn resolve(options: &Options) -> Resolved {
+        crate::jetstream::config::resolve(Some(&at_start(options)), options)
+    }
+
+    #[test]
+    fn memory_limits_are_read_as_go_programs_do() {
+        let rows = [
+            ("77", Some(77)),
+            ("2KiB", Some(2048)),
+            ("1GiB", Some(1 << 30)),
+            ("1GB", None),
+            ("", None),
+        ];
+        for (text, limit) in rows {
+            assert_eq!(parse_memory_limit(text), limit, "{text:?}");
+        }
+    }
 
     fn options(max_memory: Option<i64>, max_store: Option<i64>, dir: Option<PathBuf>) -> Options {
         let mut options = Options { store_dir: dir, ..Options::default() };

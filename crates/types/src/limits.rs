@@ -91,6 +91,33 @@ pub struct AccountStats {
     pub tiers: BTreeMap<String, TierStats>,
 }
 
+impl Default for AccountStats {
+    /// All zero: what an account without JetStream reports.
+    fn default() -> Self {
+        let limits = AccountLimits {
+            max_memory: 0,
+            max_storage: 0,
+            max_streams: 0,
+            max_consumers: 0,
+            max_ack_pending: 0,
+            memory_max_stream_bytes: 0,
+            storage_max_stream_bytes: 0,
+            max_bytes_required: false,
+        };
+        let totals = TierStats {
+            memory: 0,
+            storage: 0,
+            reserved_memory: 0,
+            reserved_storage: 0,
+            streams: 0,
+            consumers: 0,
+            limits,
+        };
+        let (domain, api, tiers) = Default::default();
+        AccountStats { totals, domain, api, tiers }
+    }
+}
+
 /// Usage of a server, as `/varz` and `/jsz` report it (`JetStreamStats`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EngineStats {

@@ -270,6 +270,11 @@ fn parse_user(entry: &Map, findings: &mut Findings) -> User {
     user
 }
 
+/// Whether a text is the public key of an account; only its form is looked at.
+pub fn is_account_key(text: &str) -> bool {
+    is_public_key(text, nkeys::KeyPairType::Account)
+}
+
 /// Whether a text is a public key of this kind.
 pub(super) fn is_public_key(text: &str, kind: nkeys::KeyPairType) -> bool {
     nkeys::KeyPair::from_public_key(text).is_ok_and(|key| key.key_pair_type() == kind)

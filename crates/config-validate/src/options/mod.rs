@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use accounts::{AccountLimits, AccountOptions, ClusterTraffic, MsgTrace};
-pub use auth::{AuthOptions, ConnectionType, User};
+pub use auth::{AuthOptions, ConnectionType, User, is_account_key};
 pub use deferred::DeferredKey;
 pub use error::{ConfigErrors, ConfigIssue, OptionError};
 pub use exchange::{
@@ -39,7 +39,7 @@ pub use permissions::{AllowResponses, Permissions, SubjectPermission};
 pub use reload::{Change, ReloadRefused, Running};
 /// JetStream limits of an account: every number as written, -1 where nothing was.
 pub use types::AccountLimits as JetStreamAccountLimits;
-pub use validate::validate;
+pub use validate::{validate, validate_jetstream};
 
 /// Port for clients when nothing else is configured (`DEFAULT_PORT`).
 pub const DEFAULT_PORT: u16 = 4222;
@@ -142,6 +142,8 @@ pub struct Options {
     pub default_js_domain: BTreeMap<String, String>,
     /// The part of `cluster {}` that other checks need.
     pub cluster: ClusterOptions,
+    /// Servers that this one connects to as a leaf node, in order.
+    pub leaf_remotes: Vec<LeafRemote>,
     /// Logging.
     pub log: LogOptions,
     /// File that receives the process id.
@@ -193,6 +195,18 @@ pub struct ClusterOptions {
     pub name: Option<String>,
     /// Port for routes; absent means no cluster.
     pub port: Option<Port>,
+}
+
+/// A server to connect to as a leaf node, as far as other checks need it (`RemoteLeafOpts` in
+/// `server/opts.go`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeafRemote {
+    /// The account that is connected.
+    pub local_account: String,
+    /// Subjects that do not come in.
+    pub deny_imports: Vec<String>,
+    /// Subjects that do not go out.
+    pub deny_exports: Vec<String>,
 }
 
 /// What is logged, and where.
@@ -255,6 +269,7 @@ impl Default for Options {
             store_dir: None,
             default_js_domain: BTreeMap::new(),
             cluster: ClusterOptions::default(),
+            leaf_remotes: Vec::new(),
             log: LogOptions::default(),
             pid_file: None,
             ports_file_dir: None,

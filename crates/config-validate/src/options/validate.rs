@@ -29,10 +29,22 @@ pub fn validate(options: &mut Options) -> Result<(), OptionError> {
         return Err(OptionError::ServerNameSpaces);
     }
     check_no_auth_user(options)?;
+    validate_jetstream(options)?;
+    check_system_account(options)
+}
+
+/// What concerns JetStream: domains first, also where it is off; then what a clustered server
+/// needs. On such a server the extension hint is put into lower case.
+///
+/// Wire source: `validateJetStreamOptions` in `server/jetstream.go`.
+///
+/// # Errors
+/// The first problem found.
+pub fn validate_jetstream(options: &mut Options) -> Result<(), OptionError> {
+    mark::hit!(F1449);
     check_default_domains(options)?;
     check_own_domain(options)?;
-    check_jetstream_cluster(options)?;
-    check_system_account(options)
+    check_jetstream_cluster(options)
 }
 
 fn check_no_auth_user(options: &Options) -> Result<(), OptionError> {

@@ -346,6 +346,7 @@ impl Shard {
             if slot.failed {
                 continue;
             }
+            slot.unwatch_all();
             let name = Arc::clone(&slot.entry);
             match catch_unwind(AssertUnwindSafe(|| slot.stream.stop(&mut slot.fx))) {
                 Ok(Ok(())) => slot.route(&mut self.route, self.now, &self.ids),

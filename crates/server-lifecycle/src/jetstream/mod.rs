@@ -1,37 +1,52 @@
-//! JetStream of a server: what is checked and logged before it runs, and which accounts have it.
+//! JetStream of a server: what is checked and logged before it runs, and the engine's settings.
 
+mod accounts;
 mod api;
+mod cluster;
 pub(crate) mod config;
+mod control;
+mod faults;
 pub(crate) mod store_dir;
 mod stores;
+mod switch;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
 use std::fs::File;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use account::Accounts;
+use account::EnrolError;
+use arc_swap::ArcSwap;
 use config_validate::Options;
 use config_validate::bytes::friendly_bytes;
 use config_validate::options::{Cipher, StoreKey};
 use connection::ServerCtx;
 use env::{OsClock, OsRng};
 use js_account::ServerLimits;
-use js_engine::{EnableError, Engine, EngineParts, EngineSettings, InboxLimits};
-use monitor::{JetStreamConfig, go_duration};
+use js_engine::{Engine, EngineParts, EngineSettings, InboxLimits};
+use monitor::JetStreamConfig;
 use store::{Encryption, MasterKey, StoreCipher};
 use stream::{BatchLimits, SyncPolicy};
-use types::AccountLimits;
 
+pub use cluster::{Clustering, MetaGroup};
+pub(crate) use control::Control;
+pub use control::KnownServer;
 pub use store_dir::StoreDirError;
 
-use api::ApiServices;
-use config::Resolved;
 use stores::DiskStores;
+
+/// Bytes on the way to servers that catch up, unless configured (`defaultMaxTotalCatchupOutBytes`
+/// in `server/jetstream_cluster.go`).
+const DEFAULT_CATCHUP: i64 = 64 << 20;
 
 /// Why JetStream cannot be started (`server/jetstream.go` `EnableJetStream`).
 #[derive(Debug, thiserror::Error)]
 pub enum JetStreamError {
+    /// It runs.
+    #[error("jetstream already enabled")]
+    AlreadyEnabled,
     /// The store directory is of no use.
     #[error("{0}")]
     StoreDir(#[from] StoreDirError),
@@ -44,124 +59,55 @@ pub enum JetStreamError {
     /// The operating system gives no thread or no randomness.
     #[error("could not start the engine: {0}")]
     Engine(std::io::Error),
-    /// An account cannot be enabled.
-    #[error("Error enabling jetstream on configured accounts: {account}: {cause}")]
-    Account {
-        /// The account.
-        account: String,
-        /// What is wrong.
-        cause: EnableError,
-    },
+    /// The global account cannot be enabled.
+    #[error("{0}")]
+    Account(EnrolError),
+    /// One of several accounts cannot be enabled.
+    #[error("Error enabling jetstream on configured accounts: {0}")]
+    Accounts(EnrolError),
+    /// The meta group cannot be started.
+    #[error("{0}")]
+    Clustering(String),
     /// The task that starts it was stopped.
     #[error("the start was cut short: {0}")]
     Aborted(#[from] tokio::task::JoinError),
 }
 
-/// JetStream of a running server.
-pub(crate) struct JetStream {
+/// JetStream while it runs.
+pub(crate) struct Running {
     engine: Arc<Engine>,
-    config: JetStreamConfig,
-    services: ApiServices,
+    config: ArcSwap<JetStreamConfig>,
+    /// Bytes that may be on the way to servers that catch up.
+    max_catchup: i64,
+    /// Neither part of a cluster nor extending one.
+    standalone: bool,
     /// Says that the store directory is taken.
     _held: Option<File>,
 }
 
-impl JetStream {
-    /// Starts it: checks the store directory, starts the engine, recovers the streams of every
-    /// account that has JetStream.
-    pub(crate) async fn start(
-        options: &Arc<Options>,
-        ctx: &Arc<ServerCtx>,
-    ) -> Result<Self, JetStreamError> {
-        tracing::info!("Starting JetStream");
-        let begun = Instant::now();
-        let (options, ctx) = (Arc::clone(options), Arc::clone(ctx));
-        // Recovery reads the disk and waits for shards.
-        let started = tokio::task::spawn_blocking(move || start(&options, &ctx)).await;
-        let ns = u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        tracing::info!("Took {} to start JetStream", go_duration(ns));
-        started?
-    }
-
-    /// The engine.
+impl Running {
     pub(crate) fn engine(&self) -> &Arc<Engine> {
         &self.engine
     }
 
     /// The configuration in effect.
-    pub(crate) fn config(&self) -> &JetStreamConfig {
-        &self.config
-    }
-
-    /// Follows reloaded accounts: enables and disables, and takes over their limits. What cannot
-    /// be done is logged; the rest is done all the same. Blocks (`server/jetstream.go`
-    /// `configAllJetStreamAccounts`).
-    pub(crate) fn follow(&mut self, accounts: &Accounts) {
-        let wanted: Vec<_> = accounts.with_jetstream().collect();
-        for enabled in self.engine.accounts() {
-            if !wanted.iter().any(|(account, _)| account.name() == enabled.name()) {
-                // Somebody else may have been faster.
-                let _ = self.engine.disable_account(enabled.name());
-            }
-        }
-        for (account, limits) in wanted {
-            if let Err(cause) = account.enable_jetstream(&self.engine, limits) {
-                let account = account.name().to_owned();
-                tracing::error!("{}", JetStreamError::Account { account, cause });
-            }
-        }
-        self.services.follow(accounts);
+    pub(crate) fn config(&self) -> JetStreamConfig {
+        JetStreamConfig::clone(&self.config.load())
     }
 
     /// Raises the server's limits, bytes (`server/reload.go` `jetStreamLimitsOption`).
-    pub(crate) fn raise_limits(&mut self, max_memory: Option<i64>, max_store: Option<i64>) {
-        let config = &mut self.config;
+    fn raise_limits(&self, max_memory: Option<i64>, max_store: Option<i64>) {
+        let mut config = self.config();
         config.max_memory = max_memory.unwrap_or(config.max_memory);
         config.max_storage = max_store.unwrap_or(config.max_storage);
         self.engine.usage().set_limits(config.max_memory, config.max_storage);
+        self.config.store(Arc::new(config));
     }
 
     /// Flushes and closes all streams; false if that took too long. Blocks.
-    pub(crate) fn stop(self, within: Duration) -> bool {
-        // Nobody can ask any more.
-        drop(self.services);
+    fn stop(&self, within: Duration) -> bool {
         self.engine.stop(within)
     }
-}
-
-fn start(options: &Options, ctx: &Arc<ServerCtx>) -> Result<JetStream, JetStreamError> {
-    let Resolved { config, dynamic, temporary } = config::resolve(options);
-    if temporary {
-        tracing::warn!("Temporary storage directory used, data could be lost on system reboot");
-    }
-    if dynamic {
-        tracing::debug!(
-            "JetStream creating dynamic configuration - {} memory, {} disk",
-            size(config.max_memory),
-            size(config.max_storage)
-        );
-    }
-    let dir = config::store_dir(&config);
-    let accounts = ctx.accounts.load_full();
-    for (from, to) in store_dir::repair(&dir, |name| accounts.get(name).is_some())? {
-        tracing::info!(
-            "JetStream relocated account {:?} to {:?}",
-            from.to_string_lossy(),
-            to.to_string_lossy()
-        );
-    }
-    store_dir::prepare(&dir)?;
-    let held = store_dir::hold(&dir)?;
-    let encryption = encryption(options)?;
-    log_config(&config, encryption.map(|encryption| encryption.cipher));
-    let engine = start_engine(options, ctx, &config, DiskStores::new(&dir, encryption))?;
-    if let Err(error) = enable_accounts(&engine, &accounts) {
-        engine.stop(Duration::from_secs(10));
-        return Err(error);
-    }
-    let mut services = ApiServices::new(&engine, &accounts, options, ctx);
-    services.follow(&accounts);
-    Ok(JetStream { engine, config, services, _held: held })
 }
 
 fn size(bytes: i64) -> String {
@@ -261,27 +207,4 @@ fn batch_limits(asked: &config_validate::options::BatchLimits) -> BatchLimits {
         limits.timeout_ns = u64::try_from(asked.timeout.as_nanos()).unwrap_or(u64::MAX);
     }
     limits
-}
-
-/// Enables every account that is to have JetStream (`enableJetStreamAccounts`): the global one
-/// when no others are configured, otherwise those with limits.
-fn enable_accounts(engine: &Arc<Engine>, accounts: &Accounts) -> Result<(), JetStreamError> {
-    let alone = accounts.global_only();
-    for account in accounts.iter().filter(|account| !accounts.is_system(account)) {
-        let limits = match account.jetstream_limits() {
-            Some(limits) => limits,
-            None if alone => AccountLimits::UNLIMITED,
-            None => continue,
-        };
-        let name = account.name();
-        tracing::debug!("Enabled JetStream for account {name:?}");
-        tracing::debug!("  Max Memory:      {}", size(limits.max_memory));
-        tracing::debug!("  Max Storage:     {}", size(limits.max_storage));
-        tracing::debug!("Recovering JetStream state for account {name:?}");
-        let tiers = BTreeMap::from([(String::new(), limits)]);
-        let enabled = engine.enable_account(name, account.space(), &tiers);
-        enabled.map_err(|cause| JetStreamError::Account { account: name.to_owned(), cause })?;
-        tracing::debug!("JetStream state for account {name:?} recovered");
-    }
-    Ok(())
 }

@@ -85,13 +85,16 @@ pub(crate) fn hold(dir: &Path) -> Result<Option<File>, StoreDirError> {
 }
 
 /// Moves accounts that lie beside the store directory into it: stores of servers before 2.2.3 had
-/// no `jetstream` level (`server/jetstream.go` `checkStoreDir`). Returns what was moved, from and to.
+/// no `jetstream` level. Returns what was moved, from and to.
 ///
 /// Nothing happens where the store directory holds anything, or its parent has but one entry.
+///
+/// Wire source: `checkStoreDir` in `server/jetstream.go`.
 pub(crate) fn repair(
     dir: &Path,
     is_account: impl Fn(&str) -> bool,
 ) -> Result<Vec<(PathBuf, PathBuf)>, StoreDirError> {
+    mark::hit!(F1371);
     let Some(parent) = dir.parent() else { return Ok(Vec::new()) };
     if !entries(dir).is_empty() {
         return Ok(Vec::new());
@@ -108,6 +111,8 @@ pub(crate) fn repair(
         }
         create(dir).map_err(|error| create_error(dir, &error))?;
         let (from, to) = (parent.join(name), dir.join(name));
+        let (old, new) = (from.to_string_lossy(), to.to_string_lossy());
+        tracing::info!("JetStream relocated account {old:?} to {new:?}");
         fs::rename(&from, &to).map_err(|error| StoreDirError::Relocate {
             from: from.clone(),
             to: to.clone(),

@@ -1,0 +1,7 @@
+//! JetStream of a server, switched on and off in every way.
+
+mod accounts;
+mod cluster;
+mod faults;
+mod harness;
+mod switch;
