@@ -1,10 +1,14 @@
 //! Sizes, durations, names and dynamic limits.
 
+use std::path::{Path, PathBuf};
+
 use proptest::prelude::*;
 
 use crate::bytes::friendly_bytes;
 use crate::duration::{DurationError, format_nanos, parse_nanos};
-use crate::limits::{Machine, ServerLimits, UNKNOWN_DISK, UNKNOWN_MEMORY, server_limits};
+use crate::limits::{
+    Machine, Probe, ServerLimits, UNKNOWN_DISK, UNKNOWN_MEMORY, dynamic_config, server_limits,
+};
 use crate::name::is_valid_name;
 use crate::options::JetStreamOptions;
 use crate::repair::clear_mirror_duplicate_window;
@@ -143,4 +147,68 @@ proptest! {
             prop_assert_eq!(parse_nanos(&format_nanos(nanos)), Ok(nanos));
         }
     }
+}
+
+/// A machine that says what it is told, and makes no directory but notes that it was asked to.
+struct Told {
+    memory: Option<u64>,
+    limit: Option<u64>,
+    asked: std::cell::RefCell<Vec<PathBuf>>,
+}
+
+impl Probe for Told {
+    fn temp_dir(&self) -> PathBuf {
+        "/tmp".into()
+    }
+
+    fn memory(&self) -> Option<u64> {
+        self.memory
+    }
+
+    fn memory_limit(&self) -> Option<u64> {
+        self.limit
+    }
+
+    fn disk_available(&self, dir: &Path) -> Option<u64> {
+        self.asked.borrow_mut().push(dir.to_owned());
+        Some(1003)
+    }
+}
+
+#[test]
+fn a_dynamic_configuration_takes_what_is_written_and_the_rest_from_the_machine() {
+    mark::check!(F1444);
+    let told = |memory, limit| Told { memory, limit, asked: Default::default() };
+    let config = |memory, store, machine: &Told| {
+        let options = JetStreamOptions {
+            max_memory: memory,
+            max_store: store,
+            strict: false,
+            ..JetStreamOptions::default()
+        };
+        dynamic_config(Some(Path::new("/d")), &options, machine)
+    };
+    let machine = told(Some(2007), None);
+    let rows = [
+        (Some(77), Some(88), (77, 88)),
+        (Some(0), Some(0), (0, 0)),
+        (Some(-1), Some(-1), (1503, 750)),
+        (None, None, (1503, 750)),
+    ];
+    for (memory, store, (want_memory, want_store)) in rows {
+        let limits = config(memory, store, &machine).limits;
+        assert_eq!(limits, ServerLimits { memory: want_memory, store: want_store });
+    }
+    assert_eq!(*machine.asked.borrow(), [Path::new("/d/jetstream"); 2], "only where it decides");
+    let found = config(None, None, &machine);
+    assert!(!found.temporary && !found.strict && found.process_limit.is_none());
+    assert_eq!(found.store_dir, Path::new("/d/jetstream"));
+    let limited = config(None, None, &told(Some(2007), Some(1003)));
+    assert_eq!((limited.limits.memory, limited.process_limit), (750, Some(1003)));
+    let unlimited = config(None, None, &told(Some(2007), Some(2007)));
+    assert_eq!((unlimited.limits.memory, unlimited.process_limit), (1503, None));
+    assert_eq!(config(None, None, &told(None, Some(5))).limits.memory, UNKNOWN_MEMORY);
+    let nowhere = dynamic_config(None, &JetStreamOptions::default(), &machine);
+    assert!(nowhere.temporary && nowhere.strict);
+    assert_eq!(nowhere.store_dir, Path::new("/tmp/nats/jetstream"));
 }

@@ -100,6 +100,9 @@ pub enum OptionError {
     /// `default_js_domain` names an account that has its own JetStream.
     #[error("default_js_domain contains account name {} with enabled JetStream", crate::quote::quoted(.0))]
     DefaultDomainEnabledAccount(String),
+    /// `default_js_domain` names an account by something else than its key.
+    #[error("default_js_domain contains account name {}, which is not a valid public account nkey", crate::quote::quoted(.0))]
+    DefaultDomainNoKey(String),
     /// `default_js_domain` names an account that does not exist.
     #[error("in non operator mode, `default_js_domain` references non existing account {}", crate::quote::quoted(.0))]
     DefaultDomainUnknownAccount(String),

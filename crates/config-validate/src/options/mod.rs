@@ -142,6 +142,8 @@ pub struct Options {
     pub default_js_domain: BTreeMap<String, String>,
     /// The part of `cluster {}` that other checks need.
     pub cluster: ClusterOptions,
+    /// Keys of operators whose account tokens are trusted; none: accounts are configured.
+    pub trusted_operators: Vec<String>,
     /// Servers that this one connects to as a leaf node, in order.
     pub leaf_remotes: Vec<LeafRemote>,
     /// Logging.
@@ -269,6 +271,7 @@ impl Default for Options {
             store_dir: None,
             default_js_domain: BTreeMap::new(),
             cluster: ClusterOptions::default(),
+            trusted_operators: Vec::new(),
             leaf_remotes: Vec::new(),
             log: LogOptions::default(),
             pid_file: None,

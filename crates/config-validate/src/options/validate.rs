@@ -1,5 +1,6 @@
 //! Checks that need several options at once.
 
+use super::auth::is_account_key;
 use super::error::OptionError;
 use super::{DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT, Options};
 use crate::duration;
@@ -61,6 +62,12 @@ fn check_no_auth_user(options: &Options) -> Result<(), OptionError> {
 
 fn check_default_domains(options: &Options) -> Result<(), OptionError> {
     for (name, domain) in &options.default_js_domain {
+        if !options.trusted_operators.is_empty() {
+            if !is_account_key(name) {
+                return Err(OptionError::DefaultDomainNoKey(name.clone()));
+            }
+            continue;
+        }
         if name == GLOBAL_ACCOUNT {
             continue;
         }

@@ -73,6 +73,7 @@ fn the_system_account_must_exist_and_have_no_jetstream() {
 
 #[test]
 fn the_own_domain_must_fit_into_a_subject() {
+    mark::check!(F1449);
     for domain in ["HU..B", "HU B", " ", "\\t", "CORE.", ".CORE", ">"] {
         let shown = domain.replace("\\t", "\t");
         let derived = crate::quote::quoted(&format!("$JS.{shown}.API.>"));
@@ -95,6 +96,7 @@ fn the_own_domain_must_fit_into_a_subject() {
 
 #[test]
 fn default_domains_of_accounts() {
+    mark::check!(F1449);
     refuse(
         "default_js_domain {X: d}",
         "in non operator mode, `default_js_domain` references non existing account \"X\"",
@@ -118,6 +120,7 @@ fn default_domains_of_accounts() {
 
 #[test]
 fn a_jetstream_cluster_needs_names_and_sound_settings() {
+    mark::check!(F1449);
     let cluster = |jetstream: &str, rest: &str| format!("jetstream {{{jetstream}}}\n{rest}");
     let named = "server_name: s\ncluster {name: c, port: 6222}";
     refuse(
@@ -142,4 +145,19 @@ fn a_jetstream_cluster_needs_names_and_sound_settings() {
     // A single server does not look at either.
     let options = validated(&cluster("extension_hint: Bogus, max_outstanding_catchup: -1", ""));
     assert_eq!(options.expect("valid").jetstream.extension_hint, "Bogus");
+}
+
+#[test]
+fn default_domains_under_operators_go_by_keys() {
+    mark::check!(F1449);
+    let mut options = options("default_js_domain {A: d}");
+    options.trusted_operators.push("O".into());
+    let error = validate_jetstream(&mut options).expect_err("no key");
+    assert_eq!(
+        error.to_string(),
+        "default_js_domain contains account name \"A\", which is not a valid public account nkey"
+    );
+    let key = nkeys::KeyPair::new_account().public_key();
+    options.default_js_domain = [(key, "d".to_owned())].into();
+    assert_eq!(validate_jetstream(&mut options), Ok(()));
 }

@@ -32,7 +32,7 @@ fn two_accounts() -> Embedded {
 
 #[test]
 fn errors_come_in_their_order_and_leave_traces_as_they_should() {
-    mark::check!(F1401, F1416, F1417, F1445, F1408);
+    mark::check!(F1401, F1416, F1417, F1445, F1402);
     let lonely = Account::new("X");
     assert!(!lonely.is_jetstream_configured() && !lonely.is_jetstream_enabled());
     let text = |e: account::EnrolError| e.to_string();
@@ -60,12 +60,12 @@ fn errors_come_in_their_order_and_leave_traces_as_they_should() {
     assert!(!lonely.is_jetstream_configured());
     assert_eq!(
         text(lonely.enable_jetstream(BTreeMap::new()).unwrap_err()),
-        "JetStream not enabled"
+        "JetStream not enabled (10076)"
     );
     assert!(lonely.is_jetstream_configured() && !lonely.is_jetstream_enabled());
     assert_eq!(
         text(lonely.update_jetstream_limits(&default_tiers()).unwrap_err()),
-        "JetStream not enabled"
+        "JetStream not enabled (10076)"
     );
     host.set_system(Some(Arc::clone(&lonely)));
     let refused = lonely.enable_jetstream(default_tiers()).unwrap_err();
@@ -83,7 +83,7 @@ fn errors_come_in_their_order_and_leave_traces_as_they_should() {
     assert_eq!(b.check_for_jetstream().err().unwrap().err_code, 10039);
     assert_eq!(
         text(b.update_jetstream_limits(&default_tiers()).unwrap_err()),
-        "JetStream not enabled for account"
+        "JetStream not enabled for account (10039)"
     );
     let too_much = flat(|l| l.max_storage = 10_001);
     assert!(b.enable_jetstream(too_much).is_err());
@@ -99,8 +99,10 @@ fn limits_change_under_way() {
     let mut client = Client::login(&server, "a");
     assert!(client.stream("S", "")["error"].is_null());
     let shown = |client: &mut Client| client.api("INFO", "")["limits"]["max_storage"].clone();
+    a.update_jetstream_limits(&flat(|l| l.max_storage = 9_999)).unwrap();
+    assert_eq!(shown(&mut client), 9_999);
     a.update_jetstream_limits(&flat(|l| l.max_storage = 10_000)).unwrap();
-    assert_eq!(shown(&mut client), 10_000, "from no limit to all there is");
+    assert_eq!(shown(&mut client), 10_000, "all there is");
     for (limits, code) in
         [(flat(|l| l.max_storage = 10_001), 10047), (flat(|l| l.max_memory = 10_001), 10028)]
     {
@@ -165,9 +167,12 @@ fn offline_streams_are_listed_too() {
     let mut client = Client::connect(&server);
     client.stream("S", "");
     client.stream("T", "");
-    let meta = Path::new(&server.server().store_dir()).join("$G/streams/S/meta.inf");
+    let dir = Path::new(&server.server().store_dir()).join("$G/streams/S");
     server.disable_jetstream();
-    fs::write(meta, "{}").unwrap();
+    // Also what stands in for it.
+    for entry in fs::read_dir(dir).unwrap().flatten().filter(|entry| entry.path().is_file()) {
+        fs::write(entry.path(), "{}").unwrap();
+    }
     server.restart_jetstream();
     let global = account(&server, "$G");
     assert_eq!((global.num_streams(), global.streams().len()), (2, 2));
@@ -221,7 +226,10 @@ fn an_account_stops_and_comes_back_with_what_it_has() {
     assert_eq!(client.api("STREAM.NAMES", "")["error"]["err_code"], 10039);
     assert!(client.nobody_answers("s.a"));
     assert!(Path::new(&server.server().store_dir()).join("A/streams/S").is_dir());
-    assert_eq!(a.disable_jetstream().unwrap_err().to_string(), "JetStream not enabled for account");
+    assert_eq!(
+        a.disable_jetstream().unwrap_err().to_string(),
+        "JetStream not enabled for account (10039)"
+    );
     let limits = BTreeMap::clone(&a.configured_jetstream().unwrap());
     a.enable_jetstream(limits.clone()).unwrap();
     assert_eq!(reserved(), (0, 1000), "not twice");
@@ -230,7 +238,10 @@ fn an_account_stops_and_comes_back_with_what_it_has() {
     assert_eq!(client.api("INFO", "")["limits"]["max_storage"], -1, "limits stay as they are");
     assert_eq!((a.num_streams(), reserved()), (1, (0, 1000)), "nothing came twice");
     server.disable_jetstream();
-    assert_eq!(a.disable_jetstream().unwrap_err().to_string(), "JetStream not enabled for account");
+    assert_eq!(
+        a.disable_jetstream().unwrap_err().to_string(),
+        "JetStream not enabled for account (10039)"
+    );
     assert!(!a.is_jetstream_enabled());
 }
 
