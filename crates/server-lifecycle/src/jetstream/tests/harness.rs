@@ -23,6 +23,7 @@ pub(super) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + WAIT;
     while !condition() {
         assert!(Instant::now() < deadline, "{what}: not in time");
+        // tidy: allow sleep: polls up to the deadline above
         std::thread::sleep(Duration::from_millis(5));
     }
 }
