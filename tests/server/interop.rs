@@ -188,3 +188,62 @@ fn a_directory_of_a_kill_here_opens_in_the_reference() {
 fn a_kill_here_changes_nothing_that_a_client_sees() {
     check_moves(Setup::jetstream(), Setup::jetstream(), Node::kill9);
 }
+
+/// Schedules that fire a while after the first server is gone.
+fn check_schedules_move(from: Setup, to: Setup, end: fn(&mut Node)) {
+    let mut writer = from.start();
+    let mut raw = Raw::client(&writer);
+    let config = json!({"name": "S", "subjects": ["s.>"], "allow_msg_schedules": true});
+    assert!(raw.api("$JS.API.STREAM.CREATE.S", &config.to_string()).get("error").is_none());
+    let mut publish = |subject: &str, headers: &str| {
+        let block = format!("NATS/1.0\r\n{headers}\r\n\r\n");
+        let (h, t) = (block.len(), block.len() + 2);
+        raw.send(format!("SUB _P 7\r\nHPUB {subject} _P {h} {t}\r\n{block}hi\r\nUNSUB 7 1\r\n"));
+        let (_, ack) = raw.message();
+        assert!(ack.contains("\"seq\""), "{ack}");
+    };
+    publish("s.every", "Nats-Schedule: @every 2s\r\nNats-Schedule-Target: s.a");
+    publish("s.late", "Nats-Schedule: @at 2100-01-01T00:00:00Z\r\nNats-Schedule-Target: s.b");
+    publish("s.cron", "Nats-Schedule: */2 * * * * *\r\nNats-Schedule-Target: s.c");
+    end(&mut writer);
+    let reader = to.start_in(writer.shared_dir());
+    let mut raw = Raw::client(&reader);
+    for target in ["a", "c"] {
+        let consumer = json!({
+            "stream_name": "S",
+            "config": {"name": target, "filter_subject": format!("s.{target}"), "ack_policy": "none"},
+        });
+        let subject = format!("$JS.API.CONSUMER.CREATE.S.{target}");
+        assert!(raw.api(&subject, &consumer.to_string()).get("error").is_none());
+        let subject = format!("$JS.API.CONSUMER.MSG.NEXT.S.{target}");
+        let (headers, _) = raw.request(&subject, "{\"batch\":1,\"expires\":8000000000}");
+        assert!(headers.contains("Nats-Scheduler: s."), "{target}: {headers}");
+    }
+    let late = raw.api("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.late\"}");
+    assert_eq!(late["message"]["seq"], 2, "{late}");
+    let early = raw.api("$JS.API.STREAM.MSG.GET.S", "{\"last_by_subj\":\"s.b\"}");
+    assert_eq!(early["error"]["err_code"], 10037, "{early}");
+}
+
+#[test]
+fn schedules_go_both_ways() {
+    let what = "schedules of a directory of the other server";
+    let Some((theirs, ours)) = servers(what) else { return };
+    check_schedules_move(theirs, ours, stop);
+    let Some((theirs, ours)) = servers(what) else { return };
+    check_schedules_move(ours, theirs, stop);
+}
+
+#[test]
+fn schedules_of_a_killed_server_go_both_ways() {
+    let what = "schedules of a directory of the other server, killed";
+    let Some((theirs, ours)) = servers(what) else { return };
+    check_schedules_move(theirs, ours, Node::kill9);
+    let Some((theirs, ours)) = servers(what) else { return };
+    check_schedules_move(ours, theirs, Node::kill9);
+}
+
+#[test]
+fn a_kill_here_keeps_the_schedules() {
+    check_schedules_move(Setup::jetstream(), Setup::jetstream(), Node::kill9);
+}

@@ -39,6 +39,26 @@ pub struct CutBatch {
     pub append: Vec<OwnedMsg>,
 }
 
+/// A message schedule, as it is kept over a stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedSchedule {
+    /// Subject of the message that is the schedule.
+    pub subject: Vec<u8>,
+    /// Its sequence.
+    pub seq: u64,
+    /// When it fires next, in ns since the Unix epoch.
+    pub due_ns: i64,
+}
+
+/// The message schedules as of an earlier stop.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedSchedules {
+    /// Messages from this sequence on came later.
+    pub next_seq: u64,
+    /// One for each subject.
+    pub schedules: Vec<SavedSchedule>,
+}
+
 /// A stored message, borrowed from the store's cache until the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsgRef<'a> {
@@ -297,6 +317,33 @@ pub trait StreamStore: Send {
     /// What recovery found of a batch that a crash cut short; asked once, after opening.
     fn take_cut_batch(&mut self) -> Result<Option<CutBatch>, StoreError> {
         Ok(None)
+    }
+
+    /// Sequence of the next message at or after `from` that comes with a schedule
+    /// (`Nats-Schedule`).
+    fn next_scheduled(&mut self, from: u64) -> Result<Option<u64>, StoreError> {
+        let mut from = from;
+        while let Some(msg) = self.next_match(&Filter::all(), from)? {
+            if crate::ttl::has_schedule(msg.headers) {
+                return Ok(Some(msg.seq));
+            }
+            from = msg.seq + 1;
+        }
+        Ok(None)
+    }
+
+    /// The schedules that [`save_schedules`](Self::save_schedules) stored before the opening;
+    /// asked once. They are a hint: messages that are schedules may have come or gone since.
+    fn take_schedules(&mut self) -> SavedSchedules {
+        // What does not outlive the process has nothing stored.
+        SavedSchedules::default()
+    }
+
+    /// Stores the schedules of a stream that was [stopped](Self::stop).
+    fn save_schedules(&mut self, schedules: &[SavedSchedule]) -> Result<(), StoreError> {
+        // What does not outlive the process has nothing to store.
+        let _ = schedules;
+        Ok(())
     }
 
     /// When [`expire`](Self::expire) is due; `None` if nothing can expire.

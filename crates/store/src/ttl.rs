@@ -24,6 +24,11 @@ pub(crate) fn of_headers(headers: &[u8]) -> i64 {
     header(headers, b"Nats-TTL").map_or(0, parse)
 }
 
+/// Whether a message comes with a schedule.
+pub(crate) fn has_schedule(headers: &[u8]) -> bool {
+    !headers.is_empty() && header(headers, b"Nats-Schedule").is_some()
+}
+
 fn parse(text: &[u8]) -> i64 {
     if text.eq_ignore_ascii_case(b"never") {
         return -1;

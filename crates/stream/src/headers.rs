@@ -21,6 +21,12 @@ pub(crate) struct PublishHeaders<'a> {
     pub(crate) schedule: Option<&'a [u8]>,
     pub(crate) schedule_next: Option<&'a [u8]>,
     pub(crate) scheduler: Option<&'a [u8]>,
+    /// Also there when it is empty, which is no time zone.
+    pub(crate) schedule_zone: Option<&'a [u8]>,
+    pub(crate) schedule_ttl: Option<&'a [u8]>,
+    pub(crate) schedule_rollup: Option<&'a [u8]>,
+    pub(crate) schedule_target: Option<&'a [u8]>,
+    pub(crate) schedule_source: Option<&'a [u8]>,
     pub(crate) has_request_info: bool,
 }
 
@@ -59,6 +65,14 @@ impl<'a> PublishHeaders<'a> {
                 b"Schedule" => &mut found.schedule,
                 b"Schedule-Next" => &mut found.schedule_next,
                 b"Scheduler" => &mut found.scheduler,
+                b"Schedule-TTL" => &mut found.schedule_ttl,
+                b"Schedule-Rollup" => &mut found.schedule_rollup,
+                b"Schedule-Target" => &mut found.schedule_target,
+                b"Schedule-Source" => &mut found.schedule_source,
+                b"Schedule-Time-Zone" => {
+                    found.schedule_zone.get_or_insert(value);
+                    continue;
+                }
                 b"Request-Info" => {
                     found.has_request_info = true;
                     continue;

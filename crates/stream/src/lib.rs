@@ -24,6 +24,7 @@ mod errors;
 mod filter;
 mod headers;
 mod request;
+mod schedule;
 mod stream;
 
 pub use consumer::{AckMsg, AckSubject, ConsumerCreate};

@@ -13,4 +13,5 @@ mod pull;
 mod push;
 mod recovery;
 mod retention;
+mod schedules;
 mod units;

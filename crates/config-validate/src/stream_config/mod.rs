@@ -348,7 +348,6 @@ pub fn unsupported_feature(config: &StreamConfig) -> Option<&'static str> {
         (!config.sources.is_empty(), "sources"),
         (config.allow_msg_counter, "allow_msg_counter"),
         (config.allow_batched, "allow_batched"),
-        (config.allow_msg_schedules, "allow_msg_schedules"),
     ]
     .into_iter()
     .find_map(|(asked, field)| asked.then_some(field))

@@ -69,6 +69,7 @@ fn stream(report: &StreamReport) -> Value {
         "last_seq": report.last_seq,
         "num_subjects": report.subjects,
         "index": index(report.index),
+        "schedules": report.schedules,
         "lost": report.lost,
         "blocks": report.blocks.iter().map(block).collect::<Vec<_>>(),
         "consumers": report.consumers.iter().map(consumer).collect::<Vec<_>>(),

@@ -114,6 +114,9 @@ fn inspect_one(out: &mut dyn Write, place: &StreamPlace, report: &StreamReport) 
         report.subjects,
         json::index(report.index)
     )?;
+    if let Some(schedules) = report.schedules {
+        writeln!(out, "  {schedules} message schedules at the last stop")?;
+    }
     if let Some(lost) = &report.lost {
         writeln!(out, "  lost before: {} messages, {}", lost.msgs.len(), size(lost.bytes))?;
     }

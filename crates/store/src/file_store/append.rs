@@ -52,9 +52,7 @@ impl FileStore {
         let seq = self.last_seq + 1;
         let ts_ns = msg.ts.unix_ns();
         self.room_for(len as u64);
-        let schedules = self.config.allow_msg_schedules
-            && !msg.headers.is_empty()
-            && ttl::header(msg.headers, b"Nats-Schedule").is_some();
+        let schedules = self.config.allow_msg_schedules && ttl::has_schedule(msg.headers);
         if let Some(tail) = self.blocks.back_mut() {
             tail.push_message(&Message {
                 seq,

@@ -34,6 +34,7 @@ mod repair;
 pub(crate) mod restored;
 mod resume;
 mod roll_back;
+pub(crate) mod schedules;
 mod seq_set;
 mod slots;
 mod snapshot;
@@ -52,7 +53,8 @@ use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
     ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
-    Purge, RecoveredConsumer, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
+    Purge, RecoveredConsumer, SavedSchedule, SavedSchedules, StoreError, StoreEvent, StreamStore,
+    Totals, Upkeep,
 };
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -541,6 +543,18 @@ impl StreamStore for FileStore {
 
     fn take_cut_batch(&mut self) -> Result<Option<CutBatch>, StoreError> {
         self.find_cut_batch()
+    }
+
+    fn next_scheduled(&mut self, from: u64) -> Result<Option<u64>, StoreError> {
+        self.find_scheduled(from)
+    }
+
+    fn take_schedules(&mut self) -> SavedSchedules {
+        self.read_schedules()
+    }
+
+    fn save_schedules(&mut self, schedules: &[SavedSchedule]) -> Result<(), StoreError> {
+        self.write_schedules(schedules)
     }
 
     fn next_expiry(&self) -> Option<Timestamp> {

@@ -261,9 +261,7 @@ impl FileStore {
             self.lifetimes.add(seq, record.ts_ns, seconds);
             block.ttls += u64::from(seconds > 0);
         }
-        if self.config.allow_msg_schedules
-            && ttl::header(record.headers, b"Nats-Schedule").is_some()
-        {
+        if self.config.allow_msg_schedules && ttl::has_schedule(record.headers) {
             block.schedules += 1;
         }
     }

@@ -7,7 +7,6 @@ use super::varint::{push_i, push_u};
 use crate::api::{OnRemoved, StoreError};
 
 pub(super) const TIMERS: &str = "thw.db";
-pub(super) const SCHEDULES: &str = "sched.db";
 const VERSION: u8 = 1;
 
 /// Which message is the next to go by age.

@@ -319,7 +319,7 @@ impl Stream {
             checked.msg_id = id;
         }
         self.check_planned_sequences(&msg.subject, &found, planned)?;
-        self.check_schedule(&msg.subject, &found)?;
+        self.check_schedule(ctx, &msg.subject, &found)?;
         checked.rollup = self.check_rollup(found.rollup)?;
         let text = match checked.rollup {
             Rollup::Subject if planned.subjects.contains_key(&msg.subject) => {

@@ -76,6 +76,7 @@ impl Stream {
         self.last_msg_id.clear();
         self.settle_quota();
         self.recount_consumers(ctx);
+        self.find_schedules_again(ctx);
         let refusal = pub_refused(&self.config.name, store_failed(error));
         let committed = self.committed;
         fx.append_committed(&mut self.held, committed, |fx, refused| {
@@ -116,6 +117,7 @@ impl Stream {
             return;
         }
         self.expire_messages(ctx);
+        self.fire_schedules(ctx);
         self.expire_batches(ctx);
         self.dedup.expire(ctx.now);
         if ctx.mono_ns >= self.sync_at {
@@ -160,6 +162,7 @@ impl Stream {
         self.wake = consumers.min(self.sync_at).min(self.heal_at).min(batches);
         self.plan_dedup(ctx);
         self.plan_expiry(ctx);
+        self.plan_schedules(ctx);
     }
 
     /// Lets the timer know when the oldest message id is due. The window is checked at lookup:
@@ -217,7 +220,7 @@ impl Stream {
                 first_error.get_or_insert(error);
             }
         }
-        if let Err(error) = self.store.stop() {
+        if let Err(error) = self.store.stop().and_then(|()| self.save_schedules()) {
             first_error.get_or_insert(error);
         }
         first_error.map_or(Ok(()), |error| Err(store_failed(&error)))

@@ -49,6 +49,9 @@ impl Stream {
         if old.retention != new.retention {
             self.drop_unneeded_of(&Filter::all(), 0, u64::MAX, ctx)?;
         }
+        if old.allow_msg_schedules != new.allow_msg_schedules {
+            self.find_schedules_again(ctx);
+        }
         self.needs_sync = true;
         self.tell(Action::Modify, fx);
         self.plan_wake(ctx);

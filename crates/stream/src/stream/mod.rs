@@ -12,6 +12,7 @@ mod publish;
 mod registry;
 mod retention;
 mod round;
+mod schedules;
 mod snapshot;
 mod trouble;
 
@@ -33,6 +34,7 @@ use crate::consumer::{Cause, Io, Notes, Rng};
 use crate::ctx::{Ctx, StreamEnv};
 use crate::effects::Effects;
 use crate::errors::store_failed;
+use crate::schedule::Schedules;
 use batch::Batches;
 use dedup::Dedup;
 use registry::Consumers;
@@ -76,6 +78,7 @@ pub struct Stream {
     advisories: Vec<Advisory>,
     dedup: Dedup,
     batches: Batches,
+    schedules: Schedules,
     last_msg_id: Vec<u8>,
     last_seq: u64,
     last_ts: Timestamp,
@@ -136,6 +139,7 @@ impl Stream {
         stream.finish_cut_batch(ctx)?;
         stream.committed = stream.last_seq;
         stream.drop_unneeded(ctx)?;
+        stream.recover_schedules(ctx)?;
         stream.watch_store(ctx);
         stream.plan_wake(ctx);
         Ok(stream)
@@ -156,6 +160,7 @@ impl Stream {
             advisories: Vec::new(),
             dedup: Dedup::new(config.duplicate_window_ns),
             batches: Batches::new(Arc::clone(&env.open_batches)),
+            schedules: Schedules::default(),
             last_msg_id: Vec::new(),
             last_seq: 0,
             last_ts: Timestamp::ZERO,
@@ -312,7 +317,8 @@ impl Stream {
         ctx: &Ctx<'_>,
         call: impl FnOnce(&mut dyn StreamStore, store::OnRemoved<'_>) -> R,
     ) -> R {
-        let Stream { store, consumers, quota, advisories, config, env, ready, .. } = self;
+        let Stream { store, consumers, schedules, quota, advisories, config, env, ready, .. } =
+            self;
         let mut notes = Notes {
             advisories,
             stream: &config.name,
@@ -323,6 +329,7 @@ impl Stream {
         let (mut wake, mut woken) = (NEVER, false);
         let result = call(&mut **store, &mut |gone| {
             quota.credit(gone.bytes);
+            schedules.removed(gone.seq, gone.subject);
             for consumer in consumers.iter_mut() {
                 consumer.removed(&gone, cause, &mut notes);
                 wake = wake.min(consumer.wake);

@@ -124,13 +124,17 @@ impl Stream {
         if self.config.sealed {
             return Err(errors::STREAM_SEALED.into());
         }
-        let found = PublishHeaders::read(msg.headers);
+        let mut found = PublishHeaders::read(msg.headers);
         let mut headers = Cow::Borrowed(msg.headers);
         if found.has_request_info {
             headers = without_request_info(msg.headers);
         }
         if let Some(id) = found.batch_id {
             return self.take_in_batch(ctx, msg, headers, id, &found);
+        }
+        if self.rolls_up_schedule(ctx, &found) {
+            wire::headers::set(headers.to_mut(), "Nats-Rollup", b"sub");
+            found.rollup = Some(b"sub");
         }
         let checked = self.check(ctx, subject, &found, headers.len(), msg.payload.len())?;
         let put = Put {
@@ -152,7 +156,7 @@ impl Stream {
             if charge == Charge::Done {
                 self.quota.credit(bytes);
             }
-            return self.skip(ctx, ack, &checked, subject);
+            return self.skip(ctx, ack, &checked, subject, &headers);
         }
         let ttl = self.raise_ttl(checked.ttl_seconds, &mut headers);
         let previous = match self.republish_to(subject) {
@@ -180,7 +184,11 @@ impl Stream {
         };
         self.note_stored(ctx, seq, new.ts, checked.msg_id);
         self.offer(seq, subject);
+        if self.config.allow_msg_schedules {
+            self.note_schedule(ctx, &new, seq);
+        }
         self.roll_up(ctx, checked.rollup, subject, 1)?;
+        self.end_schedule(ctx, &headers)?;
         if let Some(dest) = self.republish_to(subject) {
             self.republish(&dest, subject, &headers, payload, seq, new.ts, previous);
         }
@@ -211,7 +219,7 @@ impl Stream {
                 return Err(errors::MESSAGE_TTL_DISABLED.into());
             }
             self.check_sequences(subject, found)?;
-            self.check_schedule(subject, found)?;
+            self.check_schedule(ctx, subject, found)?;
             if let Some(id) = found.msg_id {
                 checked.msg_id = id;
                 if let Some(seq) = self.dedup.find(id, ctx.now) {
@@ -246,24 +254,6 @@ impl Stream {
         let valid = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
         let row = if valid { errors::MESSAGE_INCR_DISABLED } else { errors::MESSAGE_INCR_INVALID };
         Err(row.into())
-    }
-
-    /// Headers of scheduled messages.
-    pub(super) fn check_schedule(
-        &self,
-        _subject: &[u8],
-        found: &PublishHeaders<'_>,
-    ) -> Result<(), Refusal> {
-        if found.schedule.is_some() {
-            return Err(errors::MESSAGE_SCHEDULES_DISABLED.into());
-        }
-        match (found.schedule_next, found.scheduler) {
-            (Some(b"purge"), Some(_)) => Err(errors::MESSAGE_SCHEDULES_DISABLED.into()),
-            (None, None) => Ok(()),
-            (Some(_), _) | (None, Some(_)) => {
-                Err(errors::MESSAGE_SCHEDULES_SCHEDULER_INVALID.into())
-            }
-        }
     }
 
     /// `Nats-Expected-Last-Subject-Sequence` and `Nats-Expected-Last-Sequence`.
@@ -375,11 +365,13 @@ impl Stream {
         ack: Ack<'_>,
         checked: &Checked<'_>,
         subject: &[u8],
+        headers: &[u8],
     ) -> Result<(), Refusal> {
         let seq = self.skip_sequence(ctx)?;
         let ts = self.next_ts(ctx);
         self.note_stored(ctx, seq, ts, checked.msg_id);
         self.roll_up(ctx, checked.rollup, subject, 0)?;
+        self.end_schedule(ctx, headers)?;
         self.acknowledge(ack, seq);
         Ok(())
     }

@@ -414,6 +414,12 @@ impl World {
         ctx_of(self.mono, &self.subs)
     }
 
+    /// Calls the stream at the present time.
+    pub(crate) fn with_ctx<R>(&mut self, call: impl FnOnce(&mut Stream, &Ctx<'_>) -> R) -> R {
+        let ctx = ctx_of(self.mono, &self.subs);
+        call(&mut self.stream, &ctx)
+    }
+
     pub(crate) fn sub(&mut self, subject: &str) {
         self.sub_queue(subject, "");
     }

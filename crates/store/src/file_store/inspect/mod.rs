@@ -19,6 +19,7 @@ use env::{Disk, EntryKind};
 use types::LostStreamData;
 
 use super::meta;
+use super::schedules::{self, SCHEDULES};
 use super::{MSGS, OBS, purge, repair};
 use metas::Stored;
 
@@ -116,6 +117,15 @@ impl Inspection<'_> {
     }
 }
 
+/// Whether there is a file of schedules that no start can use.
+pub(super) fn has_bad_schedules(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    let path = dir.join(MSGS).join(SCHEDULES);
+    if disk.info(&path)?.is_none() {
+        return Ok(false);
+    }
+    Ok(schedules::decode(&disk.read(&path)?).is_none())
+}
+
 fn inspect_once(
     disk: &dyn Disk,
     place: &StreamPlace,
@@ -134,12 +144,14 @@ fn inspect_once(
         first_seq: 1,
         last_seq: 0,
         subjects: 0,
+        schedules: None,
         lost: None,
         findings: Vec::new(),
     };
     let mut inspection = Inspection { disk, dir: place.dir(), report };
     inspection.look_at_meta()?;
     inspection.look_at_blocks(advanced)?;
+    inspection.look_at_schedules()?;
     inspection.look_at_consumers()?;
     Ok(inspection.report)
 }
@@ -190,6 +202,18 @@ fn ranges(seqs: &[u64]) -> String {
 }
 
 impl Inspection<'_> {
+    fn look_at_schedules(&mut self) -> io::Result<()> {
+        let Some(file) = self.read(&self.dir.join(MSGS).join(SCHEDULES))? else { return Ok(()) };
+        match schedules::decode(&file) {
+            Some(saved) => self.report.schedules = Some(saved.schedules.len() as u64),
+            None => {
+                let part = format!("{MSGS}/{SCHEDULES}");
+                self.damage(part, "it is not what was written; a start reads the messages instead");
+            }
+        }
+        Ok(())
+    }
+
     fn obs(&self) -> PathBuf {
         self.dir.join(OBS)
     }

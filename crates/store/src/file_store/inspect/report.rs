@@ -117,6 +117,8 @@ pub struct StreamReport {
     pub last_seq: u64,
     /// Distinct subjects.
     pub subjects: u64,
+    /// Message schedules in `sched.db`, as of the last stop; `None` without such a file.
+    pub schedules: Option<u64>,
     /// What earlier starts reported as lost.
     pub lost: Option<LostStreamData>,
     /// Everything that is to be told, in the order of the parts.

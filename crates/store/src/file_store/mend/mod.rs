@@ -15,10 +15,12 @@ use env::Disk;
 
 use super::consumer_file::STATE;
 use super::inspect::{
-    StreamPlace, StreamReport, consumer_names, inspect_stream, metas, metas::Stored,
+    StreamPlace, StreamReport, consumer_names, has_bad_schedules, inspect_stream, metas,
+    metas::Stored,
 };
 use super::meta::{self, Sync};
-use super::{FileStore, FileStoreOptions, OBS};
+use super::schedules::SCHEDULES;
+use super::{FileStore, FileStoreOptions, MSGS, OBS};
 use crate::api::{Durability, Filter, StoreError, StreamStore};
 use crate::limits::Limits;
 use keeper::Keeper;
@@ -71,6 +73,10 @@ pub fn mend_stream(
     }
     let keeper = Keeper::new(Arc::clone(disk), place.dir(), mark);
     mend_consumers(&keeper, place, &before)?;
+    if has_bad_schedules(&keeper, &place.dir())? {
+        keeper.move_aside(&place.dir().join(MSGS).join(SCHEDULES))?;
+        keeper.did("the schedules are found in the messages at the next start");
+    }
     let after = mend_messages(&keeper, place, Trust::Index, options)?;
     // What is damaged among deleted messages shows only where all records are read.
     let after = if after.is_sound() {

@@ -93,6 +93,27 @@ fn missing_and_cut_files_are_mended() {
 }
 
 #[test]
+fn schedules_are_looked_at_and_mended() {
+    let world = World::new(400);
+    let mut store =
+        world.create(&types::StreamConfig { allow_msg_schedules: true, ..crate::tests::config() });
+    for number in 1..=3 {
+        crate::tests::put(&mut store, "s", "x", number);
+    }
+    store.stop().unwrap();
+    let saved = SavedSchedule { subject: b"s".to_vec(), seq: 3, due_ns: 7 };
+    store.save_schedules(&[saved]).unwrap();
+    let look = || inspect_stream(&*world.dyn_disk(), &place(&world), &mut |_| {}).unwrap();
+    assert!(look().is_sound());
+    assert_eq!(look().schedules, Some(1));
+    world.edit("msgs/sched.db", |bytes| bytes.truncate(20));
+    assert!(!look().is_sound());
+    let mended = mend_and_check(&world, "sched.db");
+    assert_eq!((mended.after.schedules, mended.after.msgs), (None, 3));
+    assert!(world.msgs_files().iter().any(|name| name.starts_with("sched.db.bad-")));
+}
+
+#[test]
 fn a_lost_configuration_is_not_invented() {
     let world = filled();
     world.disk.unlink(&world.account.join("streams/S/meta.inf")).unwrap();

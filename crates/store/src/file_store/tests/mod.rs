@@ -5,5 +5,6 @@ mod index_db;
 mod packed;
 mod record;
 mod resume;
+mod schedules;
 mod seq_set;
 mod subjects;
