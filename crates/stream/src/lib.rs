@@ -4,8 +4,8 @@
 //! limits, and says what is to be sent ([`Effects`]). Nothing leaves before it is committed:
 //! publish acks are held until [`Stream::commit`], and consumers read what was committed.
 //!
-//! State it owns: the store of one stream, its message-id window, and its consumers with their
-//! progress, requests and timers.
+//! State it owns: the store of one stream, its message-id window, its message schedules, and its
+//! consumers with their progress, requests and timers.
 //!
 //! What it must not know: accounts' subject spaces, connections, threads, clocks, files. Time and
 //! interest come in through [`Ctx`]; what is to be routed goes out through [`Effects`].
