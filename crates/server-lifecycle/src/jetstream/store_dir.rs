@@ -109,7 +109,9 @@ pub(crate) fn repair(
         if !name.to_str().is_some_and(&is_account) {
             continue;
         }
-        create(dir).map_err(|error| create_error(dir, &error))?;
+        if !beside.iter().any(|name| Some(name.as_os_str()) == own) {
+            create(dir).map_err(|error| create_error(dir, &error))?;
+        }
         let (from, to) = (parent.join(name), dir.join(name));
         let (old, new) = (from.to_string_lossy(), to.to_string_lossy());
         tracing::info!("JetStream relocated account {old:?} to {new:?}");

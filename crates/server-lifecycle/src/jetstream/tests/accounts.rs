@@ -10,6 +10,7 @@ use types::{AccountLimits, Storage, StreamConfig};
 
 use super::harness::{Client, account, accounts_of, changed, count, logged};
 use crate::Embedded;
+use crate::jetstream::Control;
 use crate::jetstream::accounts::remove_empty_accounts;
 
 fn flat(change: impl FnOnce(&mut AccountLimits)) -> BTreeMap<String, AccountLimits> {
@@ -340,7 +341,7 @@ fn the_system_account_exports_the_api_once() {
 
 #[test]
 fn empty_directories_of_accounts_go_and_nothing_else() {
-    mark::check!(F1387);
+    mark::check!(F1387, F1391);
     let server = two_accounts();
     let store = server.server().store_dir();
     let store = Path::new(&store);
@@ -348,10 +349,20 @@ fn empty_directories_of_accounts_go_and_nothing_else() {
         fs::create_dir_all(store.join(dir)).unwrap();
     }
     fs::write(store.join("stray"), "x").unwrap();
-    server.server().inner().jetstream.host.set_resolver(Some(Arc::new(One)));
-    fs::create_dir_all(store.join("FOUND/streams/.x")).unwrap();
+    server
+        .server()
+        .inner()
+        .jetstream
+        .host
+        .set_resolver(Some(Arc::new(One(Arc::clone(&server.server().inner().jetstream)))));
+    let mut client = Client::login(&server, "a");
+    client.stream("S", "");
     server.disable_jetstream();
+    copy(&store.join("A/streams/S"), &store.join("FOUND/streams/S"));
     server.restart_jetstream();
+    let found = server.server().jetstream_engine().unwrap().account("FOUND").unwrap();
+    assert_eq!(found.streams().iter().filter(|stream| stream.offline.is_none()).count(), 1);
+    assert!(server.server().jetstream_enabled());
     assert!(!store.join("SHELL").exists());
     assert!(store.join("FULL/streams/S").is_dir() && store.join("$SYS/streams").is_dir());
     assert!(store.join("stray").is_file());
@@ -362,14 +373,48 @@ fn empty_directories_of_accounts_go_and_nothing_else() {
     assert!(store.join("ALSO/streams").is_dir(), "the system account's");
 }
 
-struct One;
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}
+
+/// Knows one account; asked while accounts are recovered.
+struct One(Arc<Control>);
 
 impl account::AccountResolver for One {
     fn fetch(&self, name: &str) -> Option<Arc<Account>> {
+        assert!(self.0.is_enabled(), "on while it recovers");
         (name == "FOUND").then(|| {
             let account = Account::new(name);
             account.assign_jetstream_limits(default_tiers());
             account
         })
     }
+}
+
+#[test]
+fn an_account_that_imports_the_api_of_another_gets_no_second_one() {
+    mark::check!(F1385);
+    let server = Embedded::temporary_with(|options| {
+        let text = "accounts {A: {jetstream: enabled, users: [{user: a, password: a}], \
+                    exports: [{service: \"$JS.API.>\"}]}, \
+                    B: {users: [{user: b, password: b}], \
+                    imports: [{service: {account: A, subject: \"$JS.API.>\"}}]}}";
+        accounts_of(options, text);
+    })
+    .unwrap();
+    let b = account(&server, "B");
+    assert_eq!(b.jetstream_access(), (false, Vec::new()));
+    b.enable_jetstream_info_service_import_only().unwrap();
+    assert_eq!(b.jetstream_access(), (false, Vec::new()), "again without effect");
+    Client::login(&server, "a").stream("S", "");
+    let mut client = Client::login(&server, "b");
+    assert_eq!(client.api("INFO", "")["streams"], 1, "that of A answers");
 }
