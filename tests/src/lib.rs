@@ -9,13 +9,17 @@
     reason = "a harness fails by panicking, and its names say what they do"
 )]
 
+mod basic;
 mod http;
 mod node;
 mod raw;
+mod size;
 
+pub use basic::Basic;
 pub use http::{get, get_json};
 pub use node::{Node, Setup};
 pub use raw::Raw;
+pub use size::sized;
 
 use std::path::PathBuf;
 use std::time::Duration;

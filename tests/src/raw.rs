@@ -2,6 +2,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use crate::{DEADLINE, Node};
 
@@ -32,10 +33,45 @@ impl Raw {
 
     /// Connects with quiet options and waits until the server has taken them.
     pub fn client(node: &Node) -> Self {
-        let mut raw = Raw::connect(node);
-        raw.send("CONNECT {\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true}\r\n");
+        Raw::client_port(node.port(), "")
+    }
+
+    /// As [`client`](Self::client) by port, with more options: `"user":"me","pass":"pwd"`.
+    pub fn client_port(port: u16, more: &str) -> Self {
+        let mut raw = Raw::connect_port(port);
+        let comma = if more.is_empty() { "" } else { "," };
+        raw.send(format!(
+            "CONNECT {{\"verbose\":false,\"pedantic\":false,\"headers\":true,\"no_responders\":true{comma}{more}}}\r\n"
+        ));
         raw.sync();
         raw
+    }
+
+    /// Nothing may come for so long; PINGs do not count.
+    #[track_caller]
+    pub fn expect_silence(&mut self, time: Duration) {
+        let until = Instant::now() + time;
+        loop {
+            while self.buffer.starts_with(b"PING\r\n") {
+                self.buffer.drain(..6);
+                self.send("PONG\r\n");
+            }
+            let came = String::from_utf8_lossy(&self.buffer);
+            assert!(came.is_empty() || "PING\r\n".starts_with(&*came), "nothing but {came:?}");
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            self.stream.set_read_timeout(Some(left)).unwrap();
+            let mut chunk = [0; 4096];
+            match self.stream.read(&mut chunk) {
+                Ok(0) => panic!("the connection is closed"),
+                Ok(n) => self.buffer.extend_from_slice(&chunk[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(e) => panic!("{e}"),
+            }
+        }
+        self.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     }
 
     pub fn send(&mut self, text: impl AsRef<[u8]>) {

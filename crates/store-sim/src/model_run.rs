@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use env::{Crash, Disk};
-use store::{Durability, MemStore, NewMsg, Removed, StoreError, StreamStore};
+use store::{Durability, MemStore, NewMsg, Removed, StoreError, StreamStore, Upkeep};
 
 use crate::dice::Dice;
 use crate::model::Model;
@@ -176,7 +176,11 @@ impl Run {
             self.flush(durability)?;
         }
         if self.dice.once_in(20) {
-            self.store.release_memory();
+            match self.dice.below(3) {
+                0 => self.store.release_memory(),
+                1 => self.store.release_unused(),
+                _ => while self.store.rest() == Upkeep::More {},
+            }
         }
         if self.dice.once_in(60) {
             self.no_room()?;

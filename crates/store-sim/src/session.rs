@@ -115,8 +115,11 @@ impl Session {
             5 => self.flush(Durability::Written),
             6 => self.use_consumer(),
             7 if self.dice.once_in(4) => {
-                if let Some(store) = &mut self.store {
-                    store.release_memory();
+                let rests = self.dice.once_in(2);
+                match &mut self.store {
+                    Some(store) if rests => drop(store.rest()),
+                    Some(store) => store.release_memory(),
+                    None => {}
                 }
                 Ok(Step::Done)
             }

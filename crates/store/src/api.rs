@@ -433,10 +433,18 @@ pub trait StreamStore: Send {
         // A store that holds nothing of the kind has nothing to give back.
     }
 
-    /// For a stream that is idle: gives memory back, and makes the next start short should the
-    /// process be killed.
-    fn rest(&mut self) {
+    /// As [`release_memory`](Self::release_memory), but only what nobody used since the last call;
+    /// for a stream that is busy.
+    fn release_unused(&mut self) {
+        // A store that holds nothing of the kind has nothing to give back.
+    }
+
+    /// For a stream that is idle: gives memory back, gives space on disk back that removed
+    /// messages take (at most that of one block in a call), and makes the next start short should
+    /// the process be killed.
+    fn rest(&mut self) -> Upkeep {
         self.release_memory();
+        Upkeep::Done
     }
 
     /// Checks a little of what an opening left unread, for well under a millisecond where that is

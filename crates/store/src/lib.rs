@@ -31,8 +31,9 @@ pub use api::{
 #[cfg(feature = "canary")]
 pub use canary::{Canary, plant};
 pub use file_store::{
-    BlockForm, BlockReport, ConsumerReport, Finding, IndexState, MendError, Mended, Severity,
-    StreamPlace, StreamReport, block_bytes, find_streams, inspect_stream, mend_stream,
+    BlockForm, BlockReport, BlockUsage, CacheUsage, ConsumerReport, Finding, IndexState, MendError,
+    Mended, Severity, StreamPlace, StreamReport, block_bytes, find_streams, inspect_stream,
+    mend_stream,
 };
 pub use file_store::{
     Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, SnapshotBlock,

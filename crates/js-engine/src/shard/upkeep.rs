@@ -81,12 +81,17 @@ impl Shard {
                     Some(now.max(slot.used_ns.saturating_add(IDLE_NS)))
                 }
             },
-            Upkeep::Rest if unused < IDLE_NS => Some(slot.used_ns.saturating_add(IDLE_NS)),
-            Upkeep::Rest => {
-                slot.stream.rest();
-                slot.upkeep = Upkeep::Nothing;
-                None
+            Upkeep::Rest if unused < IDLE_NS => {
+                slot.stream.release_unused();
+                Some(slot.used_ns.saturating_add(IDLE_NS))
             }
+            Upkeep::Rest => match slot.stream.rest() {
+                store::Upkeep::More => Some(now + BUSY_PAUSE_NS),
+                store::Upkeep::Done => {
+                    slot.upkeep = Upkeep::Nothing;
+                    None
+                }
+            },
         });
         match catch_unwind(work) {
             Ok(Some(at_ns)) => self.agenda.add(at_ns, number),

@@ -61,6 +61,7 @@ impl FileStore {
                 headers: msg.headers,
                 payload: msg.payload,
             });
+            tail.touch(self.tick);
             tail.ttls += u64::from(msg.ttl_seconds > 0);
             tail.schedules += u64::from(schedules);
         }

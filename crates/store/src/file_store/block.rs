@@ -339,6 +339,11 @@ impl Block {
         self.cache.as_ref().map_or(0, |cache| cache.buf.capacity() + cache.slots.memory())
     }
 
+    /// Bytes of records in memory.
+    pub(super) fn cached_bytes(&self) -> usize {
+        self.cache.as_ref().map_or(0, |cache| cache.buf.len())
+    }
+
     /// Gives the memory back; must not be dirty.
     pub(super) fn evict(&mut self) -> Vec<u8> {
         self.cache.take().map(|cache| cache.buf).unwrap_or_default()

@@ -59,12 +59,38 @@ impl FileStore {
         });
         self.to_compact.append(&mut others);
         if compacted {
-            self.sweep();
-            // Elsewhere nobody takes what an old index lists, and no tombstone explains, for lost.
-            let due = if self.leaves_traces() { IndexDue::Must } else { IndexDue::IfCheap };
-            self.index_due = self.index_due.max(due);
+            self.compacted();
         }
         Ok(())
+    }
+
+    /// Blocks were rewritten.
+    fn compacted(&mut self) {
+        self.sweep();
+        // Elsewhere nobody takes what an old index lists, and no tombstone explains, for lost.
+        let due = if self.leaves_traces() { IndexDue::Must } else { IndexDue::IfCheap };
+        self.index_due = self.index_due.max(due);
+    }
+
+    /// For an idle stream: does one of the compactions that are queued; false if there is none.
+    pub(super) fn compact_one(&mut self) -> bool {
+        let Some(wanted) = self.to_compact.pop() else { return false };
+        let compacted = self.compact_index(wanted.block);
+        self.compacted();
+        match compacted {
+            Ok(()) => true,
+            // It saves space; without space it waits.
+            Err(StoreError::NoSpace) => {
+                self.to_compact.push(wanted);
+                false
+            }
+            Err(error) => {
+                if self.poisoned.is_none() {
+                    self.trouble.hinders(&error);
+                }
+                false
+            }
+        }
     }
 
     fn raw_len(&self) -> u64 {

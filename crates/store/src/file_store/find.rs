@@ -58,8 +58,10 @@ impl FileStore {
     /// Brings the record of `seq` into memory, loading its block if need be; false if there is no
     /// sound one, which is reported as lost then.
     pub(super) fn ensure(&mut self, at: usize, seq: u64) -> Result<bool, StoreError> {
+        let tick = self.tick;
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
         if block.cached(seq).is_some() {
+            block.touch(tick);
             return Ok(true);
         }
         if !block.is_whole() {
@@ -75,6 +77,7 @@ impl FileStore {
     /// Reads block `at` into memory whole, within the memory limit.
     pub(super) fn load(&mut self, at: usize) -> Result<LoadReport, StoreError> {
         self.tick += 1;
+        self.loads += 1;
         let tick = self.tick;
         let spare = self.make_room(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(LoadReport::default()) };
@@ -137,6 +140,21 @@ impl FileStore {
             }
             if buf.capacity() > self.spare.capacity() {
                 self.spare = buf;
+            }
+        }
+    }
+
+    /// Evicts what was not used since the last call.
+    pub(super) fn evict_unused(&mut self) {
+        let before = self.unused_before;
+        self.tick += 1;
+        self.unused_before = self.tick;
+        for block in &mut self.blocks {
+            if block.evictable().is_some_and(|used| used < before) {
+                block.evict();
+                if !block.unsynced {
+                    block.file = None;
+                }
             }
         }
     }

@@ -41,6 +41,7 @@ mod snapshot;
 mod subjects;
 mod timers;
 mod trouble;
+mod usage;
 mod varint;
 mod verify;
 
@@ -82,6 +83,7 @@ pub use open::{
     OpenedStream, Opening, open_account, open_restored, open_stream, remove_stream, stream_names,
 };
 pub use snapshot::{SnapshotBlock, consumer_files};
+pub use usage::{BlockUsage, CacheUsage};
 
 /// Directory of the blocks.
 const MSGS: &str = "msgs";
@@ -177,6 +179,10 @@ pub struct FileStore {
     events: Vec<StoreEvent>,
     consumers: Vec<RecoveredConsumer>,
     tick: u64,
+    /// Blocks that were used last before this tick go when unused memory is asked for next.
+    unused_before: u64,
+    /// Blocks read into memory.
+    loads: u64,
     /// While rebuilding a block: its last live sequence so far.
     counted_up_to: u64,
     /// The check of blocks that the opening did not read; `None` when all are checked.
@@ -396,6 +402,8 @@ impl FileStore {
             events: Vec::new(),
             consumers: Vec::new(),
             tick: 0,
+            unused_before: 0,
+            loads: 0,
             counted_up_to: 0,
             verify: None,
             rolled: false,
@@ -699,13 +707,28 @@ impl StreamStore for FileStore {
         self.spare = Vec::new();
     }
 
-    fn rest(&mut self) {
+    fn release_unused(&mut self) {
+        self.evict_unused();
+    }
+
+    fn rest(&mut self) -> Upkeep {
         self.release_memory();
-        if self.since_index > 0 && self.poisoned.is_none() && !self.needs_flush() {
+        if self.poisoned.is_some() || self.needs_flush() {
+            return Upkeep::Done;
+        }
+        if self.compact_one() {
+            self.release_memory();
+            return Upkeep::More;
+        }
+        if self.since_index > 0 || self.index_due > IndexDue::No {
             // It only makes a start shorter, and is tried again after the next change.
-            let _ = self.write_index();
+            let due = std::mem::replace(&mut self.index_due, IndexDue::No);
+            if self.write_index().is_err() {
+                self.index_due = due;
+            }
             self.release_memory();
         }
+        Upkeep::Done
     }
 
     fn verify_some(&mut self) -> Upkeep {

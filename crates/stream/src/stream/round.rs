@@ -57,10 +57,16 @@ impl Stream {
         if self.ready.is_empty() { Ready::Idle } else { Ready::More }
     }
 
-    /// For a stream that nobody used for a while: gives memory back.
-    pub fn rest(&mut self) {
+    /// For a stream that nobody used for a while: gives memory and space on disk back, a little
+    /// at a time.
+    pub fn rest(&mut self) -> store::Upkeep {
+        if self.closed { store::Upkeep::Done } else { self.store.rest() }
+    }
+
+    /// For a stream in use: gives memory back that nobody used since the last call.
+    pub fn release_unused(&mut self) {
         if !self.closed {
-            self.store.rest();
+            self.store.release_unused();
         }
     }
 
