@@ -139,6 +139,14 @@ impl Stream {
         self.plan_wake(ctx);
     }
 
+    /// Removes what came of age while the stream was down: nobody sees it any more. Where markers
+    /// are left, the first tick does it.
+    pub(super) fn expire_at_recovery(&mut self, ctx: &Ctx<'_>) {
+        if self.config.subject_delete_marker_ttl_ns == 0 {
+            self.expire_messages(ctx);
+        }
+    }
+
     /// Removes what max_age and TTLs say.
     fn expire_messages(&mut self, ctx: &Ctx<'_>) {
         let early = ctx.mono_ns < self.expire_from;

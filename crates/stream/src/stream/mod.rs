@@ -140,6 +140,7 @@ impl Stream {
         stream.committed = stream.last_seq;
         stream.drop_unneeded(ctx)?;
         stream.recover_schedules(ctx)?;
+        stream.expire_at_recovery(ctx);
         stream.watch_store(ctx);
         stream.plan_wake(ctx);
         Ok(stream)
