@@ -86,6 +86,17 @@ impl Embedded {
         }
     }
 
+    /// Reads the configuration file again, as [`Server::reload`] does; waits.
+    ///
+    /// # Errors
+    /// As [`Server::reload`].
+    pub fn reload(&self) -> Result<(), ReloadError> {
+        match &self.parts {
+            Some((server, runtime)) => runtime.block_on(server.reload()),
+            None => Err(ReloadError::Stopping),
+        }
+    }
+
     /// Stops JetStream, as [`Server::disable_jetstream`] does; waits.
     pub fn disable_jetstream(&self) {
         if let Some((server, runtime)) = &self.parts {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use account::Account;
 use js_engine::Engine;
 use monitor::JetStreamConfig;
 use types::{ApiError, Storage};
@@ -72,6 +73,14 @@ impl Server {
     /// Accounts that have JetStream on this server.
     pub fn jetstream_num_accounts(&self) -> usize {
         self.inner().jetstream.num_accounts()
+    }
+
+    /// Registers an account that no configuration names, so that JetStream can be enabled for it
+    /// here. Clients do not find it, and reloads do not know of it.
+    ///
+    /// Wire source: `RegisterAccount` in `server/server.go`, as far as JetStream is concerned.
+    pub fn register_account(&self, account: &Arc<Account>) {
+        self.inner().jetstream.register(account);
     }
 
     /// Bytes that streams have reserved by `max_bytes`, in memory and on disk.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use account::{Accounts, JetStreamHost};
+use account::{Account, Accounts, JetStreamHost};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use config_validate::Options;
 use connection::ServerCtx;
@@ -83,8 +83,13 @@ impl Control {
         self.host.set_system(accounts.system().cloned());
         self.host.set_domain(self.options.load().jetstream.domain.clone());
         for account in accounts.iter() {
-            account.register(&self.host);
+            self.register(account);
         }
+    }
+
+    /// Registers an account with this server.
+    pub(crate) fn register(&self, account: &Account) {
+        account.register(&self.host);
     }
 
     /// The published engine; one atomic read. Whoever holds it may go on using it after it was
