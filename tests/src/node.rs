@@ -17,6 +17,7 @@ pub struct Setup {
     binary: PathBuf,
     args: Vec<String>,
     config: Option<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Setup {
@@ -27,7 +28,7 @@ impl Setup {
 
     /// Our binary, without JetStream.
     pub fn core() -> Self {
-        Setup { binary: jetcore(), args: Vec::new(), config: None }
+        Setup { binary: jetcore(), args: Vec::new(), config: None, environment: Vec::new() }
     }
 
     /// Another server with the same flags.
@@ -38,6 +39,12 @@ impl Setup {
 
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// A variable of the server's environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -72,6 +79,7 @@ impl Setup {
             command.arg("-c").arg(path);
         }
         command.args(&self.args);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -150,13 +150,24 @@ impl Raw {
 
     /// A request with one reply: headers and payload.
     pub fn request(&mut self, subject: &str, payload: &str) -> (String, String) {
+        self.ask(subject, payload.as_bytes())
+    }
+
+    /// A request with any bytes: the reply's payload.
+    pub fn request_bytes(&mut self, subject: &str, payload: &[u8]) -> String {
+        self.ask(subject, payload).1
+    }
+
+    fn ask(&mut self, subject: &str, payload: &[u8]) -> (String, String) {
         // Several clients may ask at once: each reply must find its own.
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let inbox = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        self.send(format!(
-            "SUB _R.{inbox} 1\r\nPUB {subject} _R.{inbox} {}\r\n{payload}\r\nUNSUB 1 1\r\n",
-            payload.len()
-        ));
+        let size = payload.len();
+        let mut bytes =
+            format!("SUB _R.{inbox} 1\r\nPUB {subject} _R.{inbox} {size}\r\n").into_bytes();
+        bytes.extend_from_slice(payload);
+        bytes.extend_from_slice(b"\r\nUNSUB 1 1\r\n");
+        self.send(bytes);
         self.message()
     }
 

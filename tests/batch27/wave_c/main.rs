@@ -1,6 +1,7 @@
 //! Wave C of batch 27: the JetStream engine, end to end.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 
+mod basic;
 mod consumers;
 mod encryption;
 mod engine;
