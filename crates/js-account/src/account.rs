@@ -182,9 +182,14 @@ impl AccountUsage {
         let now = tier.own.of(kind).add(delta);
         self.server.used.of(kind).add(delta);
         self.changed();
-        if now < 0
-            && let Some(recount) = self.recount.get()
-        {
+        if now < 0 {
+            self.ask_recount(tier, kind);
+        }
+    }
+
+    /// Own usage is below zero, so something was counted wrong.
+    pub(crate) fn ask_recount(&self, tier: &Tier, kind: Storage) {
+        if let Some(recount) = self.recount.get() {
             recount.request(&self.name, tier.name(), kind);
         }
     }
@@ -218,6 +223,12 @@ impl AccountUsage {
         let (name, tier) = self.select(config.num_replicas);
         let tier = tier.unwrap_or_else(|| self.tier(&name));
         StreamReservation::adopt(Arc::clone(self), tier, config)
+    }
+
+    /// Bytes that the streams of a tier took and did not give back: what own usage is, where
+    /// nothing went wrong. Exact while none of them charges or credits.
+    pub fn taken(&self, tier: &str, kind: Storage) -> u64 {
+        self.known_tier(tier).map_or(0, |tier| tier.taken(kind))
     }
 
     /// Bytes in use over all tiers, those that other servers reported included.

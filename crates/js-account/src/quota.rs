@@ -17,7 +17,9 @@ pub struct StreamQuota {
     tier: Arc<Tier>,
     kind: Storage,
     replicas: i64,
-    used: AtomicU64,
+    used: Arc<AtomicU64>,
+    /// Under which the tier knows `used`.
+    number: u64,
 }
 
 impl StreamQuota {
@@ -27,7 +29,9 @@ impl StreamQuota {
         kind: Storage,
         replicas: i64,
     ) -> Self {
-        StreamQuota { account, tier, kind, replicas, used: AtomicU64::new(0) }
+        let used = Arc::new(AtomicU64::new(0));
+        let number = tier.add_quota(kind, &used);
+        StreamQuota { account, tier, kind, replicas, used, number }
     }
 
     /// Takes `bytes` for a message about to be stored, or refuses and changes nothing: 10120
@@ -55,6 +59,9 @@ impl StreamQuota {
         self.tier.touch();
         self.used.fetch_add(bytes, Ordering::Relaxed);
         self.account.changed();
+        if account.get() < 0 {
+            self.account.ask_recount(&self.tier, self.kind);
+        }
         Ok(())
     }
 
@@ -109,6 +116,7 @@ impl StreamQuota {
 impl Drop for StreamQuota {
     fn drop(&mut self) {
         self.credit(self.used());
+        self.tier.remove_quota(self.kind, self.number);
     }
 }
 

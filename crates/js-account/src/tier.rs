@@ -1,8 +1,10 @@
 //! The counters of one tier of an account.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use types::{AccountLimits, Storage, StreamConfig, TierStats};
 
 use crate::gauge::{ByteLimits, Bytes, Gauge, PerKind};
@@ -41,6 +43,9 @@ pub(crate) struct Tier {
     touched: AtomicBool,
     pub(crate) reserved: PerKind<Gauge>,
     pub(crate) consumers: Gauge,
+    /// What each stream took of `own`, by a number of its own.
+    quotas: PerKind<Mutex<BTreeMap<u64, Arc<AtomicU64>>>>,
+    next_quota: AtomicU64,
 }
 
 impl Tier {
@@ -55,6 +60,8 @@ impl Tier {
             touched: AtomicBool::new(false),
             reserved: PerKind::default(),
             consumers: Gauge::default(),
+            quotas: PerKind::default(),
+            next_quota: AtomicU64::new(0),
         };
         tier.set_limits(limits);
         tier
@@ -88,6 +95,23 @@ impl Tier {
 
     pub(crate) fn is_touched(&self) -> bool {
         self.touched.load(Ordering::Acquire)
+    }
+
+    /// Registers the counter of one more stream; answers the number to take it off by.
+    pub(crate) fn add_quota(&self, kind: Storage, used: &Arc<AtomicU64>) -> u64 {
+        let number = self.next_quota.fetch_add(1, Ordering::Relaxed);
+        self.quotas.of(kind).lock().insert(number, Arc::clone(used));
+        number
+    }
+
+    pub(crate) fn remove_quota(&self, kind: Storage, number: u64) {
+        self.quotas.of(kind).lock().remove(&number);
+    }
+
+    /// What all streams took together.
+    pub(crate) fn taken(&self, kind: Storage) -> u64 {
+        let quotas = self.quotas.of(kind).lock();
+        quotas.values().fold(0, |sum, used| sum.saturating_add(used.load(Ordering::Acquire)))
     }
 
     /// Own and reported bytes together.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use env::{Clock, Rng};
 use js_account::{AccountUsage, ServerUsage};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use routing::SubjectSpace;
 use store::StoreError;
 use stream::StreamEnv;
@@ -17,6 +17,7 @@ use types::{AccountLimits, ApiError, EngineStats, Timestamp, errors};
 use crate::account::JsAccount;
 use crate::capacity::{Statistics, diff_checked_limits, sufficient_resources};
 use crate::ids::Ids;
+use crate::recount::Recounter;
 use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
 use crate::stores::Stores;
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     inboxes: Vec<(Arc<Inbox>, AtomicU32)>,
     next_shard: AtomicUsize,
     pub(crate) statistics: OnceLock<Arc<dyn Statistics>>,
+    /// Held to count usage again; shared by whoever charges on no shard.
+    pub(crate) recounting: RwLock<()>,
 }
 
 impl Core {
@@ -62,6 +65,21 @@ impl Core {
 
     pub(crate) fn ids(&self) -> &Ids {
         &self.ids
+    }
+
+    /// Lets all shards rest while `work` runs. Not for a shard's own thread; one caller at a time,
+    /// or two would wait for each other.
+    pub(crate) fn while_paused(&self, work: impl FnOnce()) {
+        let (resume, until) = crossbeam_channel::bounded(0);
+        let (paused, rests) = crossbeam_channel::unbounded();
+        for (inbox, _) in &self.inboxes {
+            inbox.send(Input::Pause { paused: paused.clone(), until: until.clone() });
+        }
+        drop(paused);
+        // A shard that has ended drops its sender unused.
+        rests.iter().take(self.inboxes.len()).for_each(drop);
+        work();
+        drop(resume);
     }
 
     /// A place for one more stream: shards take turns.
@@ -134,6 +152,7 @@ impl Engine {
             inboxes,
             next_shard: AtomicUsize::new(0),
             statistics: OnceLock::new(),
+            recounting: RwLock::default(),
         });
         Ok(Arc::new(Engine {
             core,
@@ -242,6 +261,7 @@ impl Engine {
             return Ok(known);
         }
         let usage = self.enrol(name, limits).map_err(EnableError::Limits)?;
+        usage.recount_by(Recounter::new(&self.core, &usage));
         let found = match self.core.stores.open_account(name) {
             Ok(found) => found,
             Err(error) => {

@@ -1,5 +1,6 @@
 //! The bounded inbox of a shard.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +22,8 @@ pub(crate) enum Input {
     Close(Close),
     /// Interest in a consumer's deliver subject may have changed.
     Interest { slot: u32, consumer: Arc<str> },
+    /// Let all streams rest for a moment: say so, then wait until the other side is dropped.
+    Pause { paused: Sender<()>, until: Receiver<Infallible> },
     /// Stop every stream and end.
     Stop,
 }

@@ -160,6 +160,11 @@ impl Shard {
                         s.stream.interest_changed(ctx, &consumer, &mut s.fx);
                     });
                 }
+                Input::Pause { paused, until } => {
+                    let _ = paused.send(());
+                    // Nothing is ever sent: this ends when the pause does.
+                    let _ = until.recv();
+                }
                 Input::Stop => return Turn::End,
             }
             if msgs >= ROUND_MSGS || bytes >= ROUND_BYTES {
@@ -364,7 +369,7 @@ impl Shard {
                 Input::Call { call, .. } => call.release(Some(errors::NOT_ENABLED.err())),
                 Input::Open(open) => (open.opened)(Err(errors::NOT_ENABLED.err()))(),
                 Input::Close(close) => (close.closed)(Ok(()))(),
-                Input::Ingest(_) | Input::Interest { .. } | Input::Stop => {}
+                Input::Ingest(_) | Input::Interest { .. } | Input::Pause { .. } | Input::Stop => {}
             }
         }
     }
