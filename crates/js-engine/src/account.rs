@@ -20,7 +20,7 @@ use types::{
 
 use crate::capacity::check_all_limits;
 use crate::engine::Core;
-use crate::registry::{EntryParts, Standing, StreamEntry};
+use crate::registry::{EntryParts, Knowledge, Standing, StreamEntry};
 use crate::shard::{Close, Ending, Input, Open, TypedCall};
 use crate::stores::Found;
 
@@ -235,7 +235,10 @@ impl JsAccount {
                 |stream, ctx, _| Ok(stream.brief_info(ctx)),
                 |info| reply(info.map(|info| CreatedStream { info, is_new: false })),
             ),
-            Ok(Claimed::New(entry)) => self.open_new(entry, Box::new(reply)),
+            Ok(Claimed::New(entry)) => self.open_new(entry, None, Box::new(reply)),
+            Ok(Claimed::Again { entry, before }) => {
+                self.open_new(entry, Some(before), Box::new(reply));
+            }
         }
     }
 
@@ -249,7 +252,10 @@ impl JsAccount {
         let mut config = check_stream_config(config, &limits, strictness)?;
         check_supported(&config)?;
         let mut streams = self.streams.lock();
-        if let Some(entry) = streams.get(&config.name) {
+        let before = streams.get(&config.name).cloned();
+        let adopts =
+            |entry: &Arc<StreamEntry>| entry.is_unconfigured() && config.storage == Storage::File;
+        if let Some(entry) = before.as_ref().filter(|entry| !adopts(entry)) {
             let held = entry.config();
             asset_version::take_over(&mut config.metadata, &held.metadata);
             let same = *held == config && entry.standing() == Standing::Live;
@@ -274,9 +280,13 @@ impl JsAccount {
             config,
             reservation,
             standing: Standing::Opening,
+            knowledge: Knowledge::Configured,
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
-        Ok(Claimed::New(entry))
+        Ok(match before {
+            None => Claimed::New(entry),
+            Some(before) => Claimed::Again { entry, before },
+        })
     }
 
     /// Whether the account may have one more stream.
@@ -304,20 +314,32 @@ impl JsAccount {
         check_all_limits(&limits, config, self.usage.server(), reserved, 0)
     }
 
-    /// Makes the claimed stream on its shard.
-    fn open_new(self: &Arc<Self>, entry: Arc<StreamEntry>, reply: Reply<CreatedStream>) {
+    /// Makes the claimed stream on its shard; in place of one that lost its configuration, with
+    /// what is stored of it.
+    fn open_new(
+        self: &Arc<Self>,
+        entry: Arc<StreamEntry>,
+        before: Option<Arc<StreamEntry>>,
+        reply: Reply<CreatedStream>,
+    ) {
         let account = Arc::clone(self);
         let making = Arc::clone(&entry);
+        let adopts = before.is_some();
         let build = Box::new(move |ctx: &Ctx<'_>, fx: &mut Effects| {
             let config = (*making.config()).clone();
-            let store =
-                account.core.stores.create(&account.name, &config, making.created()).map_err(
-                    |error| {
-                        tracing::warn!(account = account.name, stream = making.name(), %error,
-                        "stream create failed");
-                        errors::STREAM_CREATE.with("error creating store for stream")
-                    },
-                )?;
+            let (stores, created) = (&account.core.stores, making.created());
+            let store = match adopts {
+                false => stores.create(&account.name, &config, created),
+                true => stores.configure(&account.name, &config, created),
+            };
+            let store = store.map_err(|error| {
+                tracing::warn!(account = account.name, stream = making.name(), %error,
+                    "stream create failed");
+                match adopts {
+                    false => errors::STREAM_CREATE.with("error creating store for stream"),
+                    true => errors::STREAM_NAME_EXIST.err(),
+                }
+            })?;
             let quota = making.quota()?;
             let parts = StreamParts {
                 account: account.name.clone(),
@@ -327,7 +349,10 @@ impl JsAccount {
                 quota,
                 env: Arc::clone(&account.core.stream_env),
             };
-            Stream::new(ctx, parts, fx)
+            match adopts {
+                false => Stream::new(ctx, parts, fx),
+                true => Stream::recover(ctx, parts, fx),
+            }
         });
         let account = Arc::clone(self);
         let made = Arc::clone(&entry);
@@ -337,13 +362,28 @@ impl JsAccount {
                     made.go_live();
                     CreatedStream { info: stream.brief_info(ctx), is_new: true }
                 });
-                if outcome.is_err() {
-                    account.forget(&made);
+                match (&outcome, before) {
+                    (Ok(_), None) => {}
+                    (Ok(_), Some(before)) => drop(before.give_back()),
+                    (Err(_), None) => account.forget(&made),
+                    (Err(_), Some(before)) => account.put_back(&made, before),
                 }
                 Box::new(move || reply(outcome)) as Box<dyn FnOnce() + Send>
             });
         let inbox = Arc::clone(entry.inbox());
         inbox.send(Input::Open(Open { entry, build, opened }));
+    }
+
+    /// Registers an entry again in place of one that did not come to be.
+    fn put_back(&self, failed: &Arc<StreamEntry>, before: Arc<StreamEntry>) {
+        let mut streams = self.streams.lock();
+        if let Some(held) = streams.get_mut(failed.name())
+            && Arc::ptr_eq(held, failed)
+        {
+            *held = before;
+        }
+        drop(streams);
+        self.core.release_stream_resources(failed.give_back());
     }
 
     /// Takes an entry off the register; its reservation goes with it.
@@ -454,6 +494,10 @@ impl JsAccount {
         found: Found,
         recovered: crossbeam_channel::Sender<()>,
     ) {
+        let knowledge = match &found {
+            Found::Broken { config: None, .. } => Knowledge::NameOnly,
+            Found::Broken { .. } | Found::Stream { .. } => Knowledge::Configured,
+        };
         let (config, created, store) = match found {
             Found::Stream { config, created, store } => (*config, created, Ok(store)),
             Found::Broken { name, config, reason } => {
@@ -481,6 +525,7 @@ impl JsAccount {
             config: config.clone(),
             reservation,
             standing,
+            knowledge,
         });
         self.streams.lock().insert(entry.name().to_owned(), Arc::clone(&entry));
         let store = match store {
@@ -566,6 +611,8 @@ enum Claimed {
     Same(String),
     /// Its place is reserved.
     New(Arc<StreamEntry>),
+    /// So is that of one that is there without a configuration.
+    Again { entry: Arc<StreamEntry>, before: Arc<StreamEntry> },
 }
 
 /// Refuses what this server cannot do.

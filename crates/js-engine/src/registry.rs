@@ -25,6 +25,15 @@ pub(crate) enum Standing {
     Offline(String),
 }
 
+/// Whether anybody can say how a stream is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Knowledge {
+    /// It was created, or read.
+    Configured,
+    /// Its directory is there, its configuration is lost: who creates it says what it is.
+    NameOnly,
+}
+
 /// A stream of an account. Its content belongs to its shard.
 pub(crate) struct StreamEntry {
     name: String,
@@ -37,6 +46,7 @@ pub(crate) struct StreamEntry {
     /// Subjects that no other stream may take; during an update the old and the new ones.
     claims: Mutex<Vec<String>>,
     standing: Mutex<Standing>,
+    knowledge: Knowledge,
     subscriptions: Mutex<Vec<Arc<Subscription>>>,
     /// Given back when the stream is forgotten.
     reservation: Mutex<Option<StreamReservation>>,
@@ -51,6 +61,7 @@ pub(crate) struct EntryParts {
     pub(crate) config: StreamConfig,
     pub(crate) reservation: StreamReservation,
     pub(crate) standing: Standing,
+    pub(crate) knowledge: Knowledge,
 }
 
 impl StreamEntry {
@@ -64,6 +75,7 @@ impl StreamEntry {
             claims: Mutex::new(parts.config.subjects.clone()),
             config: ArcSwap::from_pointee(parts.config),
             standing: Mutex::new(parts.standing),
+            knowledge: parts.knowledge,
             subscriptions: Mutex::new(Vec::new()),
             reservation: Mutex::new(Some(parts.reservation)),
         })
@@ -125,6 +137,12 @@ impl StreamEntry {
 
     pub(crate) fn standing(&self) -> Standing {
         self.standing.lock().clone()
+    }
+
+    /// Whether it waits for somebody to configure it again.
+    pub(crate) fn is_unconfigured(&self) -> bool {
+        self.knowledge == Knowledge::NameOnly
+            && matches!(*self.standing.lock(), Standing::Offline(_))
     }
 
     /// Moves from being served to being deleted; false where somebody else is at it.

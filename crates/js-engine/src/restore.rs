@@ -14,7 +14,7 @@ use stream::{Ctx, Effects, Stream, StreamParts};
 use types::{ApiError, Storage, StreamConfig, StreamInfo, errors};
 
 use crate::account::{JsAccount, check_supported};
-use crate::registry::{EntryParts, Standing, StreamEntry};
+use crate::registry::{EntryParts, Knowledge, Standing, StreamEntry};
 use crate::shard::{Input, Open};
 use crate::stores::Found;
 
@@ -66,6 +66,7 @@ impl JsAccount {
             config,
             reservation,
             standing: Standing::Opening,
+            knowledge: Knowledge::Configured,
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
         Ok(entry)
@@ -125,7 +126,11 @@ impl StreamRestore {
         let account = &self.account;
         let id = account.core().ids().next_id();
         let staging = account.core().stores.stage(account.name(), &id).map_err(failed)?;
-        let mut admit = |bytes| quota.charge(bytes).map_err(over_limit);
+        let mut admit = |bytes| {
+            // Not on a shard: usage must not be counted again in the middle of this.
+            let _turn = account.core().recounting.read();
+            quota.charge(bytes).map_err(over_limit)
+        };
         staging.unpack(name, archive, &mut admit).map_err(|error| match error {
             RestoreError::Refused(error) => error,
             RestoreError::Unexpected => {

@@ -23,6 +23,20 @@ pub trait Stores: Send + Sync {
         created: Timestamp,
     ) -> Result<Box<dyn StreamStore>, StoreError>;
 
+    /// Gives a stream whose configuration is lost another one, and opens it.
+    ///
+    /// # Errors
+    /// Where it has a configuration, or cannot be opened; then it is left as it is.
+    fn configure(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        created: Timestamp,
+    ) -> Result<Box<dyn StreamStore>, StoreError> {
+        let _ = (account, created);
+        Err(StoreError::Damaged(format!("nothing is stored of stream {:?}", config.name)))
+    }
+
     /// Makes room for a restore to be unpacked; `id` is not used twice.
     ///
     /// # Errors

@@ -37,8 +37,8 @@ pub use file_store::{
 };
 pub use file_store::{
     Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, SnapshotBlock,
-    StoreCipher, consumer_files, open_account, open_restored, open_stream, remove_stream,
-    stream_names,
+    StoreCipher, configure_stream, consumer_files, open_account, open_restored, open_stream,
+    remove_stream, stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
 pub use snapshot::{

@@ -11,7 +11,7 @@ use monitor::go_duration;
 use parking_lot::Mutex;
 use store::{
     Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, Staging, StoreError,
-    StreamStore, open_restored, open_stream, remove_stream, stream_names,
+    StreamStore, configure_stream, open_restored, open_stream, remove_stream, stream_names,
 };
 use types::{Storage, StreamConfig, Timestamp};
 
@@ -113,6 +113,21 @@ impl Stores for DiskStores {
                 let store = FileStore::create(disk, &dir, created, config, self.options)?;
                 Ok(Box::new(store))
             }
+        }
+    }
+
+    fn configure(
+        &self,
+        account: &str,
+        config: &StreamConfig,
+        created: Timestamp,
+    ) -> Result<Box<dyn StreamStore>, StoreError> {
+        let begun = Instant::now();
+        let dir = self.dir.join(account);
+        let opened = configure_stream(&self.disk, &dir, created, config, self.options)?;
+        match self.report(account, opened, begun) {
+            Found::Stream { store, .. } => Ok(store),
+            Found::Broken { reason, .. } => Err(StoreError::Damaged(reason)),
         }
     }
 

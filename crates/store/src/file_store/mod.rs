@@ -11,6 +11,7 @@ mod batches;
 mod block;
 mod checkpoint;
 mod compact;
+mod configure;
 mod consumer_copy;
 mod consumer_file;
 mod crypt;
@@ -73,6 +74,7 @@ use subjects::Subjects;
 #[cfg(test)]
 pub(crate) use packed::pack as pack_for_tests;
 
+pub use configure::configure_stream;
 pub use crypt::{Encryption, MasterKey, StoreCipher};
 pub use inspect::{
     BlockForm, BlockReport, ConsumerReport, Finding, IndexState, Severity, StreamPlace,

@@ -16,7 +16,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 pub(super) use block_disk::BlockDisk;
-pub(super) use rekey::{Keyed, finish_rekey, read_asset, rekey_dir};
+pub(super) use rekey::{Keyed, finish_rekey, read_asset, read_key, rekey_dir};
 pub(super) use secret::Secret;
 
 /// Smallest key file (`minMetaKeySize`, `minBlkKeySize`).

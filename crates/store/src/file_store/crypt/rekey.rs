@@ -147,6 +147,26 @@ pub(in crate::file_store) fn read_asset(
     Ok(Read { plain, secret: Some(secret), origin })
 }
 
+/// The key of a directory's own files, whatever its configuration is; `None` if it has none.
+///
+/// # Errors
+/// As [`read_asset`].
+pub(in crate::file_store) fn read_key(
+    disk: &dyn Disk,
+    vault: Option<&Vault>,
+    dir: &Path,
+    context: &str,
+) -> Result<Option<Secret>, String> {
+    let key = match disk.read(&dir.join(KEY)) {
+        Ok(key) => key,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(format!("{KEY} cannot be read: {error}")),
+    };
+    let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
+    let (secret, _, ()) = vault.unwrap(context, &key, |_| Some(()))?;
+    Ok(Some(secret))
+}
+
 /// A configuration as it was read.
 pub(in crate::file_store) struct Read {
     /// Its JSON.
