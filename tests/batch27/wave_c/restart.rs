@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use monitor::HealthzOptions;
 use serde_json::{Value, json};
 use store::{ArchiveWriter, FileStore, FileStoreOptions, StreamStore as _};
 use types::{StreamConfig, Timestamp};
@@ -204,4 +205,24 @@ fn jetstream_recover_sealed_after_server_restart() {
     assert_eq!(client.check_info("foo")["config"]["sealed"], true);
     let refused = client.api("foo", "OK");
     assert_eq!(refused["error"]["err_code"], 10109, "{refused}");
+}
+
+#[test]
+fn jetstream_snapshot_restore_stall_and_healthz() {
+    let server = Basic::start();
+    let mut client = server.client();
+    client.check_create(&json!({"name": "ORDERS", "subjects": ["orders.*"]}));
+    client.check_publish_many("orders.created", "", "new order", 1000);
+    client.check_state("ORDERS", 1000, 1, 1000);
+    let health = || server.server().monitor().healthz(&HealthzOptions::default());
+    assert_eq!(health().status, "ok");
+    assert_eq!(health().error, "");
+    // Where restores are unpacked; it is no account.
+    for dir in [".snap-staging", "$G/.snap-staging"] {
+        std::fs::create_dir(server.store().join(dir)).expect("it is made");
+        assert_eq!(health().status, "ok", "{dir}");
+        assert_eq!(health().error, "", "{dir}");
+    }
+    std::fs::create_dir_all(server.store().join("$G/streams/GONE")).expect("it is made");
+    assert_eq!(health().status, "unavailable", "a stream that is not served is missed");
 }
