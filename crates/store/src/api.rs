@@ -349,6 +349,9 @@ pub trait StreamStore: Send {
     /// When [`expire`](Self::expire) is due; `None` if nothing can expire.
     fn next_expiry(&self) -> Option<Timestamp>;
 
+    /// Messages that will end by a lifetime of their own (`Count` of the reference's `thw`).
+    fn mortal(&self) -> usize;
+
     /// Cheap figures.
     fn totals(&self) -> Totals;
 

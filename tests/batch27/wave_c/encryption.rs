@@ -2,7 +2,7 @@
 //!
 //! Tests 46, 77 (jetstream_test.go) of the ledger.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tests::{Node, Raw, Setup, get_json};
 
 /// A server of its own process, whose store's key stands in its environment.
@@ -59,5 +59,38 @@ fn jetstream_server_encryption_server_restarts() {
         // $JS.ACK.<stream>.<consumer>.<delivered>.<stream sequence>...
         assert_eq!(reply.split('.').nth(5), Some("1"), "{cipher} {reply}");
         assert!(node.stop().success());
+    }
+}
+
+#[test]
+fn jetstream_server_encryption_recovery_without_stream_state_file() {
+    for cipher in ["", "cipher: chacha,", "cipher: aes,"] {
+        let mut node = encrypted(cipher).start();
+        let config = jetstream_config(&node);
+        assert!(config.is_object(), "{cipher} JetStream is configured: {config}");
+        let mut client = Raw::client(&node);
+        let config = json!({"name": "TEST", "subjects": ["foo"]});
+        client.check_api("$JS.API.STREAM.CREATE.TEST", &config);
+        assert_eq!(client.check_stored("foo", ""), 1);
+        let info = client.check_api("$JS.API.STREAM.INFO.TEST", &Value::Null);
+        let state = &info["state"];
+        assert_eq!(state["messages"], 1, "{cipher} {info}");
+        assert_eq!(state["first_seq"], 1, "{cipher} {info}");
+        assert_eq!(state["last_seq"], 1, "{cipher} {info}");
+        assert_eq!(state["first_ts"], state["last_ts"], "{cipher} {info}");
+        for restart in ["without the state", "with all files"] {
+            assert!(node.stop().success());
+            let msgs = node.store().join("jetstream/$G/streams/TEST/msgs");
+            if restart == "without the state" {
+                std::fs::remove_file(msgs.join("index.db")).expect("it is written at a stop");
+            } else {
+                assert!(msgs.join("index.db").exists(), "{cipher} it is there again");
+            }
+            node.restart();
+            let mut client = Raw::client(&node);
+            let again = client.check_api("$JS.API.STREAM.INFO.TEST", &Value::Null);
+            assert_eq!(&again["state"], state, "{cipher} {restart}");
+            assert_eq!(again["created"], info["created"], "{cipher} {restart}");
+        }
     }
 }

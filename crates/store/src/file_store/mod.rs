@@ -571,6 +571,10 @@ impl StreamStore for FileStore {
         self.next_expiry_ns().map(Timestamp::from_unix_ns)
     }
 
+    fn mortal(&self) -> usize {
+        self.lifetimes.entries().len()
+    }
+
     fn totals(&self) -> Totals {
         let first_ts = match self.msgs {
             0 => Timestamp::ZERO,

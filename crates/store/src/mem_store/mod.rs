@@ -355,6 +355,10 @@ impl StreamStore for MemStore {
         by_age.into_iter().chain(due).min().map(Timestamp::from_unix_ns)
     }
 
+    fn mortal(&self) -> usize {
+        self.lifetimes.entries().len()
+    }
+
     fn totals(&self) -> Totals {
         self.totals
     }

@@ -147,6 +147,14 @@ impl Stream {
         }
     }
 
+    /// Removes what max_age and TTLs say at the time of `ctx`, without waiting for the timer.
+    pub fn expire(&mut self, ctx: &Ctx<'_>) {
+        if !self.closed {
+            self.expire_messages(ctx);
+            self.plan_wake(ctx);
+        }
+    }
+
     /// Removes what max_age and TTLs say.
     fn expire_messages(&mut self, ctx: &Ctx<'_>) {
         let early = ctx.mono_ns < self.expire_from;

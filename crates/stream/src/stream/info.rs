@@ -10,6 +10,11 @@ use super::Stream;
 use crate::ctx::Ctx;
 
 impl Stream {
+    /// Messages that will end by a lifetime of their own.
+    pub fn mortal_msgs(&self) -> usize {
+        self.store.mortal()
+    }
+
     /// Content, without details.
     pub fn state(&self) -> StreamState {
         let totals = self.store.totals();

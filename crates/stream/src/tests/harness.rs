@@ -141,6 +141,10 @@ impl StreamStore for TestStore {
     fn next_due(&mut self, now: Timestamp) -> Result<Option<u64>, StoreError> {
         self.inner.next_due(now)
     }
+    fn mortal(&self) -> usize {
+        self.inner.mortal()
+    }
+
     fn next_expiry(&self) -> Option<Timestamp> {
         self.inner.next_expiry()
     }
