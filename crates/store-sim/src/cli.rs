@@ -19,6 +19,7 @@ sim               the store against a plain model, with crashes, failing calls a
     --seconds N       as much of it as can be done in that time
     --seed N          first seed (default 0): a later run goes on from the one that was printed
     --jobs N          threads (default: processors)
+    --part NAME       only 'model', 'crash' or 'damage'
     --canary          only whether each planted bug is found
     --replay WHAT     one finding again: 'model SEED', 'crash SEED CHANGE', 'fail SEED CALL WAY'
 ";
@@ -35,13 +36,27 @@ struct Options {
     seed: u64,
     jobs: u64,
     canary: bool,
+    part: Option<String>,
     replay: Option<String>,
+}
+
+impl Options {
+    fn wants(&self, part: &str) -> bool {
+        self.part.as_deref().is_none_or(|only| only == part)
+    }
 }
 
 fn parse(args: Vec<String>) -> Result<Option<Options>, lexopt::Error> {
     let jobs = std::thread::available_parallelism().map_or(1, |jobs| jobs.get() as u64);
-    let mut options =
-        Options { ops: 100_000_000, seconds: None, seed: 0, jobs, canary: false, replay: None };
+    let mut options = Options {
+        ops: 100_000_000,
+        seconds: None,
+        seed: 0,
+        jobs,
+        canary: false,
+        part: None,
+        replay: None,
+    };
     let mut parser = Parser::from_args(args);
     while let Some(arg) = parser.next()? {
         match arg {
@@ -50,6 +65,13 @@ fn parse(args: Vec<String>) -> Result<Option<Options>, lexopt::Error> {
             Arg::Long("seed") => options.seed = parser.value()?.parse()?,
             Arg::Long("jobs") => options.jobs = parser.value()?.parse::<u64>()?.max(1),
             Arg::Long("canary") => options.canary = true,
+            Arg::Long("part") => {
+                let part = parser.value()?.string()?;
+                if !["model", "crash", "damage"].contains(&part.as_str()) {
+                    return Err(format!("no part of the simulation: {part:?}").into());
+                }
+                options.part = Some(part);
+            }
             Arg::Long("replay") => options.replay = Some(parser.value()?.string()?),
             Arg::Long("help") | Arg::Short('h') => return Ok(None),
             other => return Err(other.unexpected()),
@@ -104,11 +126,14 @@ fn run(options: &Options) -> bool {
         jobs: options.jobs,
         time: share(6),
     };
-    let well = model.run(&|seed| {
-        guarded(|| model_run::run(seed, model_run::Kind::of(seed)))
-            .map(|()| OPS_PER_RUN)
-            .map_err(|wrong| Finding { replay: format!("model {seed}"), wrong })
-    });
+    let mut well = true;
+    if options.wants(model.name) {
+        well &= model.run(&|seed| {
+            guarded(|| model_run::run(seed, model_run::Kind::of(seed)))
+                .map(|()| OPS_PER_RUN)
+                .map_err(|wrong| Finding { replay: format!("model {seed}"), wrong })
+        });
+    }
     let sessions = options.ops.div_ceil(OPS_PER_SESSION);
     let crash = Part {
         name: "crash",
@@ -118,8 +143,13 @@ fn run(options: &Options) -> bool {
         jobs: options.jobs,
         time: share(3),
     };
-    let well = crash.run(&every_call) && well;
-    damage(options.jobs) && well
+    if options.wants(crash.name) {
+        well &= crash.run(&every_call);
+    }
+    if options.wants("damage") {
+        well &= damage(options.jobs);
+    }
+    well
 }
 
 struct Finding {

@@ -187,6 +187,7 @@ impl FileStore {
         }
         removed(Removed { seq, subject: record.subject, bytes: len as u64 });
         block.forget(seq, len);
+        block.made_room |= matches!(trace, Trace::Limits | Trace::SubjectLimit);
         self.msgs -= 1;
         self.bytes -= len as u64;
         let index = block.index;
@@ -292,11 +293,9 @@ impl FileStore {
     fn trace_limits(&mut self) {
         let front = self.blocks.front().map_or(0, |block| block.index);
         for (index, seq, ts_ns) in std::mem::take(&mut self.untraced) {
-            // A block that is buried takes its records along, once its file is gone.
-            if index >= front {
+            // A block that is buried takes its records along, but only once its file is gone.
+            if index >= front || self.journal.dead.iter().any(|dead| dead.index == index) {
                 self.tombstone(seq, ts_ns);
-            } else if self.journal.dead.iter().any(|dead| dead.index == index) {
-                self.untraced.push((index, seq, ts_ns));
             }
         }
     }
@@ -340,6 +339,9 @@ impl FileStore {
     /// Takes a block out; its file goes after the next flush.
     pub(super) fn bury(&mut self, at: usize) {
         if let Some(block) = self.blocks.remove(at) {
+            if self.journal.erased.iter().any(|&(index, ..)| index == block.index) {
+                self.shred.push(block.index);
+            }
             self.journal.dead.push(block);
             self.keep_last_seq();
         }
@@ -439,6 +441,7 @@ impl FileStore {
             if !self.take(at, seq, Trace::Tombstone, removed)? {
                 return Ok(false);
             }
+            self.journal.erased_aside.push((index, seq));
             let block = self.blocks.iter_mut().find(|block| block.index == index);
             match block.map(|block| block.erase(seq)) {
                 Some(Some((offset, bytes))) => self.journal.erased.push((index, offset, bytes)),

@@ -169,6 +169,8 @@ impl FileStore {
             // Only this block speaks of the last sequence, which is deleted: leave it alone.
             return Ok(());
         }
+        // What made room here goes for good: what came instead must stay.
+        self.sync_or_doubt()?;
         self.rewrite(at, &out)?;
         let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
         block.replace(out, slots);

@@ -148,6 +148,15 @@ impl ConsumerFile {
     ) -> Result<(), StoreError> {
         let error = |error| io_error("creating a consumer's directory", error);
         self.disk.create_dir_all(&self.dir).map_err(error)?;
+        // Of a consumer of that name whose deletion was cut short.
+        for name in [STATE, consumer_copy::COPY] {
+            match self.disk.unlink(&self.dir.join(name)) {
+                Err(failed) if failed.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error(failed));
+                }
+                _ => {}
+            }
+        }
         let context = format!("{}.{}", self.stream, meta.name);
         self.asset = meta::create_key(&*self.disk, &self.dir, vault, &context)?;
         meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta, &self.asset)?;

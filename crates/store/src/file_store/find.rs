@@ -159,11 +159,19 @@ impl FileStore {
         }
     }
 
+    /// Whether `seq` is live and its record sound; brings it into memory.
+    pub(super) fn is_readable(&mut self, seq: u64) -> Result<bool, StoreError> {
+        match self.locate(seq) {
+            Some(at) => self.ensure(at, seq),
+            None => Ok(false),
+        }
+    }
+
     pub(super) fn read(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
-        let Some(at) = self.locate(seq) else { return Ok(None) };
-        if !self.ensure(at, seq)? {
+        if !self.is_readable(seq)? {
             return Ok(None);
         }
+        let Some(at) = self.locate(seq) else { return Ok(None) };
         let record = self.blocks.get(at).and_then(|block| block.cached(seq));
         Ok(record.map(|record| MsgRef {
             seq,

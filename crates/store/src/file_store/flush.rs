@@ -12,8 +12,14 @@ use crate::error::io_error;
 const ROOM_FROM: u64 = 16 << 10;
 /// Room made at once: as much as there is, up to this.
 const MOST_ROOM: u64 = 1 << 20;
+/// How many blocks' worth of files wait for a sync to be removed.
+const WAITING_BLOCKS: u64 = 4;
 /// Room is made again when there is less than this.
 const ROOM_LEFT: u64 = 4 << 10;
+
+fn sync_failed(source: std::io::Error) -> Failure {
+    Failure::Doubtful(StoreError::Io { context: "syncing messages".to_owned(), source })
+}
 
 impl FileStore {
     pub(super) fn needs_flush(&self) -> bool {
@@ -21,7 +27,8 @@ impl FileStore {
             || self.oldest_unsynced != u64::MAX
             || self.dir_dirty
             || !self.journal.dead.is_empty()
-            || !self.journal.erased.is_empty()
+            || !self.waiting.is_empty()
+            || !self.journal.erased_aside.is_empty()
             || self.to_compact.iter().any(|wanted| wanted.must)
             || !self.to_repair.is_empty()
             || !self.to_pack.is_empty()
@@ -38,13 +45,17 @@ impl FileStore {
             self.journal.by_limits.clear();
             return Ok(());
         }
+        if durability == Durability::Synced || !self.journal.tombstones.is_empty() {
+            self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
+        }
         let wanted = self.last_seq;
         if let Err(error) = self.write_and_sync(durability) {
             // Removals free space; messages that were taken back stay refused.
             if !matches!(error, StoreError::NoSpace) {
                 return Err(error);
             }
-            let had_buried = !self.buried.is_empty();
+            let had_buried = !self.buried.is_empty() || !self.waiting.is_empty();
+            self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
             self.remove_buried();
             if !self.unlink_for_space() && !had_buried {
                 return Err(error);
@@ -54,8 +65,8 @@ impl FileStore {
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
         self.journal.by_limits.clear();
-        self.journal.tombstones.clear();
-        self.remove_dead(durability)?;
+        let traced = !std::mem::take(&mut self.journal.tombstones).is_empty();
+        self.remove_dead(durability, traced)?;
         // What was flushed is safe whatever becomes of the rest, which is tried again later.
         match self.after_flush(durability) {
             Ok(()) => self.trouble.flushed(),
@@ -194,22 +205,18 @@ impl FileStore {
         if start == end && (end < self.blocks.len() || !self.dir_dirty) {
             return Ok(());
         }
-        let failed = |error| {
-            let context = "syncing messages".to_owned();
-            Failure::Doubtful(StoreError::Io { context, source: error })
-        };
         for block in self.blocks.range_mut(start..end).filter(|block| block.unsynced) {
             block
                 .open_file(&*self.disk, &self.msgs_dir)
                 .map_err(|error| Failure::Refused(io_error("opening a block", error)))
                 .and_then(|file| match canary::sings(Canary::AckBeforeSync) {
                     true => Ok(()),
-                    false => file.sync_data().map_err(failed),
+                    false => file.sync_data().map_err(sync_failed),
                 })?;
         }
         if self.dir_dirty {
             if !canary::sings(Canary::SkipDirSync) {
-                self.disk.sync_dir(&self.msgs_dir).map_err(failed)?;
+                self.disk.sync_dir(&self.msgs_dir).map_err(sync_failed)?;
             }
             self.dir_dirty = false;
         }
@@ -221,9 +228,10 @@ impl FileStore {
         Ok(())
     }
 
-    /// As [`sync_blocks`](Self::sync_blocks) where nothing waits to be written.
+    /// As [`sync_blocks`](Self::sync_blocks) where nothing waits to be written; files that waited
+    /// for it go.
     pub(super) fn sync_or_doubt(&mut self) -> Result<(), StoreError> {
-        self.sync_blocks().map_err(|failure| match failure {
+        self.sync_blocks().and_then(|()| self.remove_waiting()).map_err(|failure| match failure {
             Failure::Refused(error) => error,
             Failure::Doubtful(error) => self.doubt_unsynced(error),
         })
@@ -240,8 +248,57 @@ impl FileStore {
         Ok(())
     }
 
+    /// A block that made room for messages goes when those are durable: otherwise a power cut
+    /// could take both.
+    fn let_dead_wait(&mut self) {
+        for mut dead in std::mem::take(&mut self.journal.dead) {
+            if dead.made_room && dead.created {
+                dead.file = None;
+                let memory = dead.evict();
+                self.keep_spare(memory);
+                self.waiting.push(dead);
+            } else {
+                self.journal.dead.push(dead);
+            }
+        }
+    }
+
+    /// Removes what waited for a sync, after one.
+    fn remove_waiting(&mut self) -> Result<(), Failure> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        // What made room for messages that are not written yet is still there to stay.
+        for dead in self.journal.dead.iter_mut().filter(|dead| dead.created && dead.unsynced) {
+            dead.open_file(&*self.disk, &self.msgs_dir)
+                .map_err(|error| Failure::Refused(io_error("opening a block", error)))
+                .and_then(|file| file.sync_data().map_err(sync_failed))?;
+            dead.unsynced = false;
+        }
+        self.sync_blocks()?;
+        for dead in std::mem::take(&mut self.waiting) {
+            self.remove_file(dead);
+        }
+        Ok(())
+    }
+
     /// Removes the files of emptied blocks.
-    fn remove_dead(&mut self, durability: Durability) -> Result<(), StoreError> {
+    ///
+    /// `traced` says that the flush wrote tombstones: what goes for another reason makes room, and
+    /// limits would no longer take at recovery what they took before.
+    fn remove_dead(&mut self, durability: Durability, traced: bool) -> Result<(), StoreError> {
+        if durability == Durability::Written && self.oldest_unsynced != u64::MAX {
+            self.let_dead_wait();
+            let waiting: u64 = self.waiting.iter().map(|dead| dead.raw_len).sum();
+            if traced || waiting >= WAITING_BLOCKS * self.block_size {
+                match self.remove_waiting() {
+                    Ok(()) => {}
+                    // They wait for the next sync.
+                    Err(Failure::Refused(error)) => self.trouble.hinders(&error),
+                    Err(Failure::Doubtful(error)) => return Err(self.doubt_unsynced(error)),
+                }
+            }
+        }
         for dead in std::mem::take(&mut self.journal.dead) {
             self.remove_file(dead);
         }
@@ -267,8 +324,14 @@ impl FileStore {
     }
 
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
-        if !self.journal.erased.is_empty() {
-            self.overwritten_in_snapshot();
+        if self.journal.erased_aside.is_empty() {
+            return Ok(());
+        }
+        // The tombstones first: nothing else tells that these were to go.
+        self.sync_or_doubt()?;
+        self.overwritten_in_snapshot();
+        for (index, seq) in std::mem::take(&mut self.journal.erased_aside) {
+            self.erase_aside(index, seq)?;
         }
         for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
             let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {

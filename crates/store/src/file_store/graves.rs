@@ -61,6 +61,11 @@ impl FileStore {
 
     fn reuse_memory(&mut self, mut dead: Block) {
         let buf = dead.evict();
+        self.keep_spare(buf);
+    }
+
+    /// Keeps memory for the next block.
+    pub(super) fn keep_spare(&mut self, buf: Vec<u8>) {
         if buf.capacity() > self.spare.capacity() && buf.capacity() <= self.block_size as usize * 2
         {
             self.spare = buf;

@@ -59,6 +59,13 @@ impl BlockState {
         (self.last_seq + 1).saturating_sub(self.first_seq).saturating_sub(self.deleted.len())
     }
 
+    /// Live messages below a sequence.
+    pub(super) fn msgs_below(&self, seq: u64) -> u64 {
+        let end = seq.min(self.last_seq + 1);
+        let gone = self.deleted.iter_from(self.first_seq).take_while(|&gone| gone < end).count();
+        end.saturating_sub(self.first_seq).saturating_sub(gone as u64)
+    }
+
     /// Whether the message of `seq` was live here.
     pub(super) fn holds(&self, seq: u64) -> bool {
         (self.first_seq..=self.last_seq).contains(&seq) && !self.deleted.contains(seq)

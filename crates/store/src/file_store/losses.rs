@@ -87,9 +87,10 @@ impl FileStore {
 
     /// Whether limits, which leave no trace, may have removed what is missing from the front.
     fn limits_may_have_taken(&self, prior: &Index, tombs: u64) -> bool {
-        let gone = prior.blocks.iter().filter(|block| block.last_seq < self.first_seq);
-        let (msgs, bytes) =
-            gone.fold((0, 0), |(msgs, bytes), gone| (msgs + gone.msgs(), bytes + gone.bytes));
+        let gone = prior.blocks.iter().filter(|block| block.first_seq < self.first_seq);
+        let (msgs, bytes) = gone.fold((0, 0), |(msgs, bytes), gone| {
+            (msgs + gone.msgs_below(self.first_seq), bytes + gone.bytes)
+        });
         // What was deleted since made room below the limit.
         let over = |limit: i64, most: u64| u64::try_from(limit).is_ok_and(|limit| most > limit);
         self.config.max_age_ns > 0

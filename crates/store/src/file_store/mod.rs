@@ -168,6 +168,8 @@ pub struct FileStore {
     since_index: u64,
     /// Blocks whose files are kept for the index's sake, by index.
     buried: Vec<u64>,
+    /// Emptied blocks whose files go with the next sync.
+    waiting: Vec<Block>,
     /// Dead blocks whose files must not be kept: a message in them was to be erased.
     shred: Vec<u64>,
     /// The index on disk says that the last block is empty.
@@ -232,6 +234,8 @@ struct Journal {
     tombstones: Vec<(u64, i64)>,
     /// Records to overwrite in their files: block index, offset, new bytes.
     erased: Vec<(u64, u64, Vec<u8>)>,
+    /// Messages to overwrite in what was kept of damaged blocks: block index, sequence.
+    erased_aside: Vec<(u64, u64)>,
     /// Blocks whose files go.
     dead: Vec<Block>,
 }
@@ -394,6 +398,7 @@ impl FileStore {
             indexed_up_to: 0,
             since_index: 0,
             buried: Vec::new(),
+            waiting: Vec::new(),
             shred: Vec::new(),
             index_ends_in_zeros: false,
             untraced: Vec::new(),
@@ -476,10 +481,15 @@ impl StreamStore for FileStore {
     }
 
     fn next_match(&mut self, filter: &Filter, from: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
-        match self.find_next(filter, from)? {
-            Some(seq) => self.read(seq),
-            None => Ok(None),
+        let mut from = from;
+        while let Some(seq) = self.find_next(filter, from)? {
+            if self.is_readable(seq)? {
+                return self.read(seq);
+            }
+            // It turned out to be lost; what follows is not.
+            from = seq + 1;
         }
+        Ok(None)
     }
 
     fn last_match(
@@ -487,10 +497,14 @@ impl StreamStore for FileStore {
         filter: &Filter,
         up_to: u64,
     ) -> Result<Option<MsgRef<'_>>, StoreError> {
-        match self.find_last(filter, up_to)? {
-            Some(seq) => self.read(seq),
-            None => Ok(None),
+        let mut up_to = up_to;
+        while let Some(seq) = self.find_last(filter, up_to)? {
+            if self.is_readable(seq)? {
+                return self.read(seq);
+            }
+            up_to = seq.saturating_sub(1);
         }
+        Ok(None)
     }
 
     fn last_seq_of(&mut self, subject: &[u8]) -> u64 {
@@ -645,7 +659,10 @@ impl StreamStore for FileStore {
         if !self.tracks_subjects() {
             self.subjects.stop_tracking();
         }
-        self.enforce_all(removed)
+        self.enforce_all(removed)?;
+        // They make room for no message that could be refused: nothing brings them back.
+        self.journal.by_limits.clear();
+        Ok(())
     }
 
     fn is_dirty(&self) -> bool {

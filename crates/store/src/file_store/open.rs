@@ -188,6 +188,8 @@ impl FileStore {
             if let Standing::Restored(what) = &standing {
                 self.events.push(StoreEvent::Repaired(what.clone()));
             }
+            // What a killed process left is served from here on: it must not go back.
+            self.disk.sync_dir(&dir).map_err(error)?;
             // Without its configuration there is no consumer; the files stay.
             if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
                 continue;
@@ -229,10 +231,7 @@ impl FileStore {
             delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
             self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
         }
-        if !self.consumers.is_empty() {
-            // What a killed process made is served from here on.
-            self.disk.sync_dir(&obs).map_err(error)?;
-        }
+        self.disk.sync_dir(&obs).map_err(error)?;
         Ok(delivered)
     }
 }

@@ -173,6 +173,7 @@ impl FileStore {
         self.to_pack.clear();
         self.to_trim.clear();
         self.buried.clear();
+        self.waiting.clear();
         self.shred.clear();
         self.indexed_up_to = 0;
         self.dir_dirty = false;
@@ -223,7 +224,14 @@ impl FileStore {
         let mut count = 0;
         while self.blocks.len() > 1 && self.blocks.front().is_some_and(|block| block.last_seq < seq)
         {
-            count += self.report_block(0, removed)?;
+            match self.report_block(0, removed) {
+                Ok(reported) => count += reported,
+                Err(error) => {
+                    // Blocks before it are gone.
+                    self.find_first();
+                    return Err(error);
+                }
+            }
             if let Some(block) = self.blocks.front_mut() {
                 block.clear_live();
             }

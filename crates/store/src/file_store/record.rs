@@ -9,7 +9,8 @@ pub(super) const HEAD: usize = 22;
 pub(super) const EMPTY: usize = 30;
 /// Largest record that the format allows.
 pub(super) const MAX: usize = 32 << 20;
-const CHECKSUM: usize = 8;
+/// Bytes of the checksum that ends a record.
+pub(super) const CHECKSUM: usize = 8;
 const HAS_HEADERS: u32 = 1 << 31;
 const ERASED: u64 = 1 << 63;
 const TOMBSTONE: u64 = 1 << 62;

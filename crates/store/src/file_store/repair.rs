@@ -5,7 +5,7 @@
 use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
 use super::packed;
-use super::record::{self, Kind, Record};
+use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
 use crate::api::StoreError;
@@ -118,7 +118,7 @@ impl FileStore {
         let error = |error| io_error("keeping damaged bytes", error);
         let mut number = 1;
         let path = loop {
-            let path = self.msgs_dir.join(format!("{index}.blk.bad-{number}"));
+            let path = self.aside_path(index, number);
             if self.disk.info(&path).map_err(error)?.is_none() {
                 break path;
             }
@@ -129,6 +129,41 @@ impl FileStore {
         let file = self.disk.open(&path, OpenMode::Truncate).map_err(error)?;
         file.write_all_at(&bytes, 0).and_then(|()| file.sync_data()).map_err(error)?;
         self.disk.sync_dir(&self.msgs_dir).map_err(error)
+    }
+
+    /// Overwrites the payload of a message that is to be erased in what was kept of its block.
+    pub(super) fn erase_aside(&self, index: u64, seq: u64) -> Result<(), StoreError> {
+        let error = |error| io_error("erasing a message from kept bytes", error);
+        let hasher = Hasher::of_block(&self.config.name, index);
+        for number in 1.. {
+            let path = self.aside_path(index, number);
+            if self.disk.info(&path).map_err(error)?.is_none() {
+                break;
+            }
+            let stored = self.disk.read(&path).map_err(error)?;
+            let Some(mut bytes) = self.asset.open(stored) else { continue };
+            let mut payloads = Vec::new();
+            record::scan(&bytes, &hasher, |offset, record| {
+                if record.kind == Kind::Message && record.seq == seq {
+                    let end = offset + record.len - record::CHECKSUM;
+                    payloads.push(end - record.payload.len()..end);
+                }
+            });
+            for range in &payloads {
+                if let Some(payload) = bytes.get_mut(range.clone()) {
+                    payload.fill(0);
+                }
+            }
+            if !payloads.is_empty() {
+                let sealed = self.asset.seal(&bytes).map_err(error)?;
+                meta::replace_file(&*self.disk, &path, &sealed, Sync::Now)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn aside_path(&self, index: u64, number: u32) -> std::path::PathBuf {
+        self.msgs_dir.join(format!("{index}.blk.bad-{number}"))
     }
 
     /// Keeps the report of what is lost beside the configuration.

@@ -151,7 +151,11 @@ impl FileStore {
     /// may be what finds no room. A block may go first if later blocks, on disk, speak of higher
     /// sequences than it does: then nothing comes back and no sequence is used twice.
     pub(super) fn unlink_for_space(&mut self) -> bool {
-        if self.poisoned.is_some() || self.journal.dead.is_empty() || self.drop_index().is_err() {
+        if self.poisoned.is_some()
+            || self.journal.dead.is_empty()
+            || self.sync_or_doubt().is_err()
+            || self.drop_index().is_err()
+        {
             return false;
         }
         let kept = self.blocks.iter().filter(|block| block.written > 0).map(|block| block.high);
