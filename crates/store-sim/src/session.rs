@@ -171,6 +171,13 @@ impl Session {
     /// # Errors
     /// If an answer is wrong.
     pub fn apply(&mut self, op: &Op) -> Verdict<Step> {
+        if matches!(op, Op::Configure(_)) && self.store.as_ref().is_some_and(|s| s.is_dirty()) {
+            // As its callers have to: what came in before has its answer then.
+            let flushed = self.flush(Durability::Synced)?;
+            if flushed != Step::Done {
+                return Ok(flushed);
+            }
+        }
         let mut next = self.oracle.now.clone();
         let Some(store) = &mut self.store else { return Ok(Step::Down) };
         let mut told = Vec::new();
@@ -294,7 +301,9 @@ impl Session {
                     Durability::Written => Since::Written,
                 };
                 self.oracle.flushed(since);
-                if since == Since::Synced {
+                // Otherwise they are tried again.
+                let well = store.trouble().is_none() && !self.world.disk.is_dead();
+                if since == Since::Synced && well {
                     self.erased.append(&mut self.erasing);
                     self.check_erased()?;
                 }

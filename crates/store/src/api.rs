@@ -364,7 +364,8 @@ pub trait StreamStore: Send {
     /// Bytes that this message counts for in this store.
     fn size_of(&self, subject: usize, headers: usize, payload: usize) -> u64;
 
-    /// Applies a changed configuration (limits now, also to what is held) and stores it.
+    /// Applies a changed configuration (limits now, also to what is held) and stores it. Whoever
+    /// calls it flushes first: what was appended before is durable when the limits change.
     fn update_config(
         &mut self,
         config: &StreamConfig,

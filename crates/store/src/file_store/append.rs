@@ -49,6 +49,7 @@ impl FileStore {
         if self.limits.discard == Discard::New {
             self.admit(&msg, len as u64)?;
         }
+        self.reach_displaced(msg.subject, len as u64)?;
         let seq = self.last_seq + 1;
         let ts_ns = msg.ts.unix_ns();
         self.room_for(len as u64);
@@ -85,6 +86,35 @@ impl FileStore {
         Ok(seq)
     }
 
+    /// Brings what the limits take for a message into memory: if that cannot be read, the message
+    /// is refused before anything changed.
+    fn reach_displaced(&mut self, subject: &[u8], len: u64) -> Result<(), StoreError> {
+        if self.limits.max_per_subject != u64::MAX
+            && self.subjects.total(subject) >= self.limits.max_per_subject
+            && let Some(seq) = self.first_of(subject)?
+        {
+            self.is_readable(seq)?;
+        }
+        if self.limits.discard != Discard::Old {
+            return Ok(());
+        }
+        let mut msgs = (self.msgs + 1).saturating_sub(self.limits.max_msgs);
+        let mut bytes = (self.bytes + len).saturating_sub(self.limits.max_bytes);
+        let mut at = 0;
+        while (msgs > 0 || bytes > 0)
+            && let Some((first, in_block)) =
+                self.blocks.get(at).map(|block| (block.next_live(0), (block.msgs, block.bytes)))
+        {
+            if let Some(seq) = first {
+                self.ensure(at, seq)?;
+            }
+            msgs = msgs.saturating_sub(in_block.0);
+            bytes = bytes.saturating_sub(in_block.1);
+            at += 1;
+        }
+        Ok(())
+    }
+
     fn admit(&mut self, msg: &NewMsg<'_>, len: u64) -> Result<(), StoreError> {
         let of_subject = match self.limits.max_per_subject {
             u64::MAX => 0,
@@ -118,9 +148,16 @@ impl FileStore {
         }
     }
 
+    /// The number of the next block: one that no file has, and none that is about to go.
+    pub(super) fn next_block(&self) -> u64 {
+        let going = self.journal.dead.iter().chain(&self.waiting).map(|dead| dead.index);
+        let used = self.blocks.back().map(|tail| tail.index).into_iter().chain(going).max();
+        used.unwrap_or(0).max(self.indexed_up_to) + 1
+    }
+
     /// Seals the last block and starts another.
     pub(super) fn roll(&mut self) {
-        let index = self.blocks.back().map_or(0, |tail| tail.index) + 1;
+        let index = self.next_block();
         let mut block = Block::new(&self.config.name, index, self.last_seq, self.last_ns);
         block.reuse(std::mem::take(&mut self.spare));
         if let Some(sealed) = self.blocks.back_mut() {

@@ -16,6 +16,9 @@ const SLACK_BLOCKS: u64 = 4;
 /// Compactions that one flush does at most, besides those that must be.
 const MOST_AT_ONCE: usize = 2;
 
+/// How the name of a block ends that is being rewritten.
+pub(super) const REWRITTEN: &str = ".blk.tmp";
+
 impl FileStore {
     /// Does what is queued: all that must be, and of the others, when a block was sealed, what it
     /// takes to keep the files within bounds.
@@ -200,7 +203,7 @@ impl FileStore {
         let content = if pack { &packed } else { content };
         let error = |error| io_error("rewriting a block", error);
         let path = block::file_path(&self.msgs_dir, block.index);
-        let temp = self.msgs_dir.join(format!("{}.blk.tmp", block.index));
+        let temp = self.msgs_dir.join(format!("{}{REWRITTEN}", block.index));
         let file = self.disk.open(&temp, OpenMode::Truncate).map_err(error)?;
         let written = file.write_all_at(content, 0).and_then(|()| file.sync_data());
         drop(file);

@@ -1,7 +1,7 @@
 //! A consumer's directory: its configuration, and its progress in `o.dat`
 //! (`server/store.go` `encodeConsumerState`, `decodeConsumerState`).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use env::Disk;
@@ -133,6 +133,13 @@ pub(super) struct FoundState {
     pub(super) damage: Option<String>,
 }
 
+fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    match disk.unlink(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 impl ConsumerFile {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str, asset: Asset) -> Self {
         let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -150,12 +157,7 @@ impl ConsumerFile {
         self.disk.create_dir_all(&self.dir).map_err(error)?;
         // Of a consumer of that name whose deletion was cut short.
         for name in [STATE, consumer_copy::COPY] {
-            match self.disk.unlink(&self.dir.join(name)) {
-                Err(failed) if failed.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error(failed));
-                }
-                _ => {}
-            }
+            remove_if_there(&*self.disk, &self.dir.join(name)).map_err(error)?;
         }
         let context = format!("{}.{}", self.stream, meta.name);
         self.asset = meta::create_key(&*self.disk, &self.dir, vault, &context)?;
@@ -222,12 +224,8 @@ impl ConsumerFile {
         let copy = self.dir.join(consumer_copy::COPY);
         match self.disk.read(&path) {
             Ok(stored) => consumer_copy::keep(&*self.disk, &self.dir, &stored),
-            Err(_) => match self.disk.unlink(&copy) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error("removing a copy under an old key", error));
-                }
-                _ => {}
-            },
+            Err(_) => remove_if_there(&*self.disk, &copy)
+                .map_err(|error| io_error("removing a copy under an old key", error))?,
         }
         Ok(())
     }
@@ -282,11 +280,12 @@ impl ConsumerStore for ConsumerFile {
 
     fn delete(&mut self) -> Result<(), StoreError> {
         let error = |error| io_error("deleting a consumer", error);
-        // First, and durably: half a consumer must not come back from its copy.
-        if self.disk.info(&self.dir.join(meta_copy::COPY)).map_err(error)?.is_some() {
-            self.disk.unlink(&self.dir.join(meta_copy::COPY)).map_err(error)?;
-            self.disk.sync_dir(&self.dir).map_err(error)?;
+        // First, and durably: a crash must not leave it with its configuration but without its
+        // progress.
+        for name in [meta_copy::COPY, meta::META] {
+            remove_if_there(&*self.disk, &self.dir.join(name)).map_err(error)?;
         }
+        self.disk.sync_dir(&self.dir).map_err(error)?;
         self.disk.remove_dir_all(&self.dir).map_err(error)?;
         match self.dir.parent() {
             Some(parent) => self.disk.sync_dir(parent).map_err(error),

@@ -330,8 +330,10 @@ impl FileStore {
         // The tombstones first: nothing else tells that these were to go.
         self.sync_or_doubt()?;
         self.overwritten_in_snapshot();
-        for (index, seq) in std::mem::take(&mut self.journal.erased_aside) {
+        // What fails is tried again with the next flush.
+        while let Some(&(index, seq)) = self.journal.erased_aside.last() {
             self.erase_aside(index, seq)?;
+            self.journal.erased_aside.pop();
         }
         for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
             let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {

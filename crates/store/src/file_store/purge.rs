@@ -128,7 +128,7 @@ impl FileStore {
             same if same == self.last_seq => (same, self.last_ns),
             moved => (moved, Timestamp::ZERO.unix_ns()),
         };
-        let index = self.blocks.back().map_or(0, |tail| tail.index) + 1;
+        let index = self.next_block();
         let mut fresh = Block::new(&self.config.name, index, last_seq, last_ns);
         if last_seq > 0 {
             fresh.push_tombstone(last_seq, last_ns);

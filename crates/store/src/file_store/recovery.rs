@@ -11,6 +11,7 @@ use super::checkpoint::{self, CHECKPOINT};
 use super::graves::BURIED;
 use super::index_db::{self, Index};
 use super::index_write::WITNESS;
+use super::compact::REWRITTEN;
 use super::purge::{NEW_MSGS, OLD_MSGS};
 use super::record::Hasher;
 use super::resume::Resumed;
@@ -197,6 +198,11 @@ impl FileStore {
             };
             if name.ends_with(".key") && self.vault.is_none() {
                 return Err(refused("encrypted store encountered with no main key"));
+            }
+            if name.ends_with(REWRITTEN) {
+                // Its block stands, and it may hold what was erased since; left, it is in nobody's way.
+                let _ = self.disk.unlink(&self.msgs_dir.join(name));
+                continue;
             }
             let number = |suffix| {
                 let number = name.strip_suffix(suffix)?.parse::<u32>().ok()?;
