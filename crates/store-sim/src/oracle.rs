@@ -71,6 +71,8 @@ pub struct Oracle {
     relaxed: bool,
     /// Up to here such holes may be reported, at once or later.
     doubtful_up_to: u64,
+    /// A power cut kept an arbitrary part of what was not synced.
+    pub torn: bool,
 }
 
 impl Oracle {
@@ -85,6 +87,7 @@ impl Oracle {
             consumers: BTreeMap::new(),
             relaxed: false,
             doubtful_up_to: 0,
+            torn: false,
             now,
         }
     }
@@ -231,7 +234,7 @@ impl Oracle {
             known.highest
         );
         let lost = store.lost().unwrap_or_default();
-        let has_holes = self.relaxed && lost.bytes > 0;
+        let has_holes = self.relaxed && (self.torn || lost.bytes > 0);
         let lost: BTreeSet<u64> = lost.msgs.into_iter().collect();
         let mut seen = Model::new(config);
         let mut from = 0;

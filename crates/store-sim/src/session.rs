@@ -218,8 +218,10 @@ impl Session {
                 if let Ok(done) = result {
                     same!(done, held.is_some(), "held");
                 }
-                if let Some(held) =
-                    held.filter(|held| *erase == Erase::Overwrite && held.payload.len() >= 18)
+                if let Some(held) = held
+                    && result.is_ok()
+                    && *erase == Erase::Overwrite
+                    && held.payload.len() >= 18
                 {
                     self.erasing.push(held.payload);
                 }
@@ -311,16 +313,12 @@ impl Session {
             }
             Err(error) => {
                 let refused = matches!(error, StoreError::NoSpace);
-                let ends_at = self.oracle.now.last_seq;
-                let ends_at = if self.oracle.now.msgs.contains_key(&ends_at) { 0 } else { ends_at };
                 let step = self.failed(&error)?;
                 if step == Step::Failed && self.look_again()? == Step::Failed {
                     // The store goes on: then what was refused is not there.
-                    let (before, last) = (self.oracle.last_flushed_seq(), self.oracle.now.last_seq);
-                    ensure!(
-                        !refused || last <= before.max(ends_at),
-                        "refused, and yet {last} after {before}"
-                    );
+                    let before = self.oracle.last_flushed_seq();
+                    let newest = self.oracle.now.msgs.keys().next_back().copied().unwrap_or(0);
+                    ensure!(!refused || newest <= before, "refused, and yet {newest} after {before}");
                     return Ok(Step::Failed);
                 }
                 Ok(if step == Step::Failed { Step::Down } else { step })
@@ -514,6 +512,7 @@ impl Ashes {
             _ => Since::Synced,
         };
         let mut oracle = self.oracle.clone();
+        oracle.torn = matches!(crash, Some(Crash::Torn(_) | Crash::Scattered(_)));
         let found = store.take_recovered_consumers();
         oracle.judge_consumers(&found)?;
         oracle.judge(&mut *store, since, at(self.seconds), &opened.config)?;

@@ -5,7 +5,7 @@ use types::Discard;
 use super::block::Block;
 use super::record::{self, Message};
 use super::subjects::SubjectInfo;
-use super::{Compaction, FileStore, IndexDue, Undo};
+use super::{Compaction, Erasure, FileStore, IndexDue, Undo};
 use crate::api::{Durability, Erase, NewMsg, OnRemoved, Removed, StoreError};
 use crate::canary::{self, Canary};
 use crate::ttl;
@@ -186,6 +186,14 @@ impl FileStore {
         self.journal.tombstones.push((seq, ts_ns));
     }
 
+    /// Writes the tombstones of what messages since the last flush took the place of: behind all of
+    /// those, so that no crash keeps the tombstone and loses the message.
+    pub(super) fn trace_displaced(&mut self) {
+        for (seq, ts_ns) in std::mem::take(&mut self.journal.displaced) {
+            self.tombstone(seq, ts_ns);
+        }
+    }
+
     /// Makes sure that some record still speaks of the stream's last sequence.
     pub(super) fn keep_last_seq(&mut self) {
         if self.last_seq > 0 && !self.blocks.iter().rev().any(|block| block.high >= self.last_seq) {
@@ -240,7 +248,7 @@ impl FileStore {
             Trace::SubjectLimit => {
                 self.trace_limits();
                 self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
-                self.tombstone(seq, ts_ns);
+                self.journal.displaced.push((seq, ts_ns));
             }
             Trace::Limits => {
                 self.journal.by_limits.push(Undo { block: index, seq, len, ts_ns });
@@ -331,8 +339,13 @@ impl FileStore {
         let front = self.blocks.front().map_or(0, |block| block.index);
         for (index, seq, ts_ns) in std::mem::take(&mut self.untraced) {
             // A block that is buried takes its records along, but only once its file is gone.
-            if index >= front || self.journal.dead.iter().any(|dead| dead.index == index) {
-                self.tombstone(seq, ts_ns);
+            if index < front && !self.journal.dead.iter().any(|dead| dead.index == index) {
+                continue;
+            }
+            // In order of their sequences, as limits take them from the front.
+            match self.journal.by_limits.binary_search_by_key(&seq, |undo| undo.seq) {
+                Ok(_) => self.journal.displaced.push((seq, ts_ns)),
+                Err(_) => self.tombstone(seq, ts_ns),
             }
         }
     }
@@ -376,7 +389,7 @@ impl FileStore {
     /// Takes a block out; its file goes after the next flush.
     pub(super) fn bury(&mut self, at: usize) {
         if let Some(block) = self.blocks.remove(at) {
-            if self.journal.erased.iter().any(|&(index, ..)| index == block.index) {
+            if self.journal.erased.iter().any(|erased| erased.block == block.index) {
                 self.shred.push(block.index);
             }
             self.journal.dead.push(block);
@@ -478,14 +491,16 @@ impl FileStore {
             if !self.take(at, seq, Trace::Tombstone, removed)? {
                 return Ok(false);
             }
-            self.journal.erased_aside.push((index, seq));
             let block = self.blocks.iter_mut().find(|block| block.index == index);
-            match block.map(|block| block.erase(seq)) {
-                Some(Some((offset, bytes))) => self.journal.erased.push((index, offset, bytes)),
-                Some(None) => {}
+            let over = match block {
+                Some(block) => block.erase(seq),
                 // A block that is emptied by this goes with its file.
-                None => self.shred.push(index),
-            }
+                None => {
+                    self.shred.push(index);
+                    None
+                }
+            };
+            self.journal.erased.push(Erasure { block: index, seq, over });
             return Ok(true);
         }
         self.take(at, seq, Trace::Tombstone, removed)

@@ -280,12 +280,12 @@ impl ConsumerStore for ConsumerFile {
 
     fn delete(&mut self) -> Result<(), StoreError> {
         let error = |error| io_error("deleting a consumer", error);
-        // First, and durably: a crash must not leave it with its configuration but without its
-        // progress.
+        // One after the other, durably: a crash must not leave it with its configuration but
+        // without its progress, nor with an old configuration from the copy.
         for name in [meta_copy::COPY, meta::META] {
             remove_if_there(&*self.disk, &self.dir.join(name)).map_err(error)?;
+            self.disk.sync_dir(&self.dir).map_err(error)?;
         }
-        self.disk.sync_dir(&self.dir).map_err(error)?;
         self.disk.remove_dir_all(&self.dir).map_err(error)?;
         match self.dir.parent() {
             Some(parent) => self.disk.sync_dir(parent).map_err(error),

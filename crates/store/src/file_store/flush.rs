@@ -1,6 +1,6 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
-use super::FileStore;
+use super::{Erasure, FileStore};
 use super::block::Block;
 use super::trouble::Failure;
 use crate::api::{Durability, StoreError};
@@ -27,8 +27,9 @@ impl FileStore {
             || self.oldest_unsynced != u64::MAX
             || self.dir_dirty
             || !self.journal.dead.is_empty()
+            || !self.journal.displaced.is_empty()
             || !self.waiting.is_empty()
-            || !self.journal.erased_aside.is_empty()
+            || !self.journal.erased.is_empty()
             || self.to_compact.iter().any(|wanted| wanted.must)
             || !self.to_repair.is_empty()
             || !self.to_pack.is_empty()
@@ -45,9 +46,11 @@ impl FileStore {
             self.journal.by_limits.clear();
             return Ok(());
         }
-        if durability == Durability::Synced || !self.journal.tombstones.is_empty() {
+        let traced = !self.journal.tombstones.is_empty();
+        if durability == Durability::Synced || traced {
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
         }
+        self.trace_displaced();
         let wanted = self.last_seq;
         if let Err(error) = self.write_and_sync(durability) {
             // Removals free space; messages that were taken back stay refused.
@@ -65,7 +68,7 @@ impl FileStore {
         self.journal.last_seq = self.last_seq;
         self.journal.last_ns = self.last_ns;
         self.journal.by_limits.clear();
-        let traced = !std::mem::take(&mut self.journal.tombstones).is_empty();
+        self.journal.tombstones.clear();
         self.remove_dead(durability, traced)?;
         // What was flushed is safe whatever becomes of the rest, which is tried again later.
         match self.after_flush(durability) {
@@ -323,47 +326,57 @@ impl FileStore {
         Err(StoreError::Io { context, source })
     }
 
+    /// What fails is tried again with the next flush.
     fn overwrite_erased(&mut self, durability: Durability) -> Result<(), StoreError> {
-        if self.journal.erased_aside.is_empty() {
+        if self.journal.erased.is_empty() {
             return Ok(());
         }
         // The tombstones first: nothing else tells that these were to go.
         self.sync_or_doubt()?;
         self.overwritten_in_snapshot();
-        // What fails is tried again with the next flush.
-        while let Some(&(index, seq)) = self.journal.erased_aside.last() {
-            self.erase_aside(index, seq)?;
-            self.journal.erased_aside.pop();
-        }
-        for (index, offset, bytes) in std::mem::take(&mut self.journal.erased) {
-            let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
-                continue;
-            };
-            if self.blocks.get(at).is_some_and(|block| block.packed) {
-                self.erase_packed(at, offset, &bytes)?;
-                continue;
-            }
-            let Some(block) = self.blocks.get_mut(at) else { continue };
-            let result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| {
-                if !canary::sings(Canary::EraseInMemoryOnly) {
-                    file.write_all_at(&bytes, offset)?;
-                }
-                match durability {
-                    Durability::Synced => file.sync_data(),
-                    Durability::Written => Ok(()),
-                }
-            });
-            if durability == Durability::Written {
-                block.unsynced = true;
-                self.oldest_unsynced = self.oldest_unsynced.min(index);
-            }
-            if let Err(error) = result {
-                self.doubt(index);
-                let context = "erasing a message".to_owned();
-                return Err(self.doubt_unsynced(StoreError::Io { context, source: error }));
+        while let Some(Erasure { block, seq, .. }) = self.journal.erased.last() {
+            self.erase_aside(*block, *seq)?;
+            let Some(Erasure { block, over, .. }) = self.journal.erased.pop() else { break };
+            if let Some((offset, bytes)) = over {
+                self.overwrite(block, offset, &bytes, durability)?;
             }
         }
         Ok(())
+    }
+
+    /// Puts bytes over a record in the file of block `index`, as they are over it in memory.
+    fn overwrite(
+        &mut self,
+        index: u64,
+        offset: u64,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
+            return Ok(());
+        };
+        if self.blocks.get(at).is_some_and(|block| block.packed) {
+            return self.erase_packed(at, offset, bytes);
+        }
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(()) };
+        let result = block.open_file(&*self.disk, &self.msgs_dir).and_then(|file| {
+            if !canary::sings(Canary::EraseInMemoryOnly) {
+                file.write_all_at(bytes, offset)?;
+            }
+            match durability {
+                Durability::Synced => file.sync_data(),
+                Durability::Written => Ok(()),
+            }
+        });
+        if durability == Durability::Written {
+            block.unsynced = true;
+            self.oldest_unsynced = self.oldest_unsynced.min(index);
+        }
+        result.map_err(|source| {
+            self.doubt(index);
+            let context = "erasing a message".to_owned();
+            self.doubt_unsynced(StoreError::Io { context, source })
+        })
     }
 
     fn erase_packed(&mut self, at: usize, offset: u64, bytes: &[u8]) -> Result<(), StoreError> {

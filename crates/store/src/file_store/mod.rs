@@ -230,14 +230,23 @@ struct Journal {
     last_ns: i64,
     /// Messages that limits removed: no tombstone speaks of them.
     by_limits: Vec<Undo>,
+    /// Sequences, and their times, that get a tombstone with the flush.
+    displaced: Vec<(u64, i64)>,
     /// Sequences with a tombstone that is not yet written, and their times.
     tombstones: Vec<(u64, i64)>,
-    /// Records to overwrite in their files: block index, offset, new bytes.
-    erased: Vec<(u64, u64, Vec<u8>)>,
-    /// Messages to overwrite in what was kept of damaged blocks: block index, sequence.
-    erased_aside: Vec<(u64, u64)>,
+    /// Messages to overwrite.
+    erased: Vec<Erasure>,
     /// Blocks whose files go.
     dead: Vec<Block>,
+}
+
+/// A message to overwrite wherever it is.
+#[derive(Debug)]
+struct Erasure {
+    block: u64,
+    seq: u64,
+    /// The offset in the block's file, and the new bytes; none where the file goes as a whole.
+    over: Option<(u64, Vec<u8>)>,
 }
 
 #[derive(Clone, Copy, Debug)]

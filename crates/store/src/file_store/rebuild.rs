@@ -12,7 +12,7 @@ use super::block::{Block, file_path};
 use super::index_db::Index;
 use super::losses::gone_in;
 use super::packed;
-use super::record::{self, Damage, Kind, Record};
+use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
 use super::resume::Resumed;
 use crate::api::StoreError;
@@ -64,10 +64,25 @@ impl FileStore {
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
         let mut rebuild = Rebuild::by(prior);
+        self.hear_buried(&mut rebuild)?;
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }
         self.complete(Vec::new(), rebuild, 0)
+    }
+
+    /// What tombstones in buried blocks speak of is gone, also where the prior index knows it live.
+    fn hear_buried(&self, rebuild: &mut Rebuild<'_>) -> Result<(), StoreError> {
+        for &number in &self.buried {
+            let Some(content) = self.content_of(&self.buried_path(number))? else { continue };
+            let hasher = Hasher::of_block(&self.config.name, number);
+            record::scan(&content, &hasher, |_, record| {
+                if record.kind == Kind::Tombstone {
+                    rebuild.tombs.insert(record.seq);
+                }
+            });
+        }
+        Ok(())
     }
 
     /// Builds the state of the blocks `tail` behind `sealed` ones that are as the index has them.

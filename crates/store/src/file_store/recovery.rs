@@ -34,6 +34,7 @@ impl FileStore {
         self.finish_purge()?;
         self.read_lost();
         let (numbers, buried) = self.list_blocks()?;
+        self.buried = buried;
         self.check_block_keys(&numbers)?;
         let hasher = self.hasher();
         let read = |name| match self.disk.read(&self.msgs_dir.join(name)) {
@@ -80,7 +81,6 @@ impl FileStore {
                 self.index_due = self.index_due.max(IndexDue::IfCheap);
             }
         }
-        self.buried = buried;
         if exact || resumed == Resumed::Yes {
             self.verify = Some(super::verify::Verify::default());
             self.indexed_up_to = index.as_ref().map_or(0, |index| index.last_block);

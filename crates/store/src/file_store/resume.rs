@@ -150,7 +150,7 @@ impl FileStore {
 
     /// The content of a block's file, decompressed; `None` if there is no such file, or it cannot
     /// be decompressed.
-    fn content_of(&self, path: &std::path::Path) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(super) fn content_of(&self, path: &std::path::Path) -> Result<Option<Vec<u8>>, StoreError> {
         match self.disk.read(path) {
             Ok(file) if packed::is_packed(&file) => Ok(packed::unpack(&file)),
             Ok(file) => Ok(Some(file)),

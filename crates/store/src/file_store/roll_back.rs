@@ -27,6 +27,8 @@ impl FileStore {
             self.msgs -= 1;
             self.bytes -= len as u64;
         }
+        // Others will stand where these were.
+        self.journal.erased.retain(|erased| erased.seq <= keep);
         self.last_ns = self.journal.last_ns;
         while self.blocks.back().is_some_and(|tail| !tail.created) {
             self.blocks.pop_back();
