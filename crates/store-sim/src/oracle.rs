@@ -58,6 +58,19 @@ pub enum Since {
     Written,
 }
 
+/// What limits take from `sure` for the messages that came after it, if nothing else goes.
+fn displaced_by(sure: &Model, seen: &Model) -> BTreeSet<u64> {
+    let mut model = sure.clone();
+    let mut displaced = BTreeSet::new();
+    for (&seq, msg) in seen.msgs.range(sure.last_seq + 1..) {
+        model.last_seq = seq - 1;
+        if let Ok((_, gone)) = model.append(msg.clone()) {
+            displaced.extend(gone);
+        }
+    }
+    displaced
+}
+
 /// All that is known of a stream and its consumers.
 #[derive(Clone, Debug)]
 pub struct Oracle {
@@ -152,6 +165,7 @@ impl Oracle {
         if since == Since::Synced {
             self.synced = Known::of(&self.now);
             self.relaxed = false;
+            self.torn = false;
         }
     }
 
@@ -259,6 +273,7 @@ impl Oracle {
             from = seq + 1;
         }
         seen.last_seq = totals.last_seq;
+        let displaced = displaced_by(&known.sure, &seen);
         for seq in known.sure.msgs.keys().filter(|seq| !seen.msgs.contains_key(seq)) {
             match known.leaving.get(seq) {
                 Some(Leaving::Asked) => {}
@@ -266,6 +281,8 @@ impl Oracle {
                 Some(Leaving::MadeRoom(other)) if seen.last_seq >= *other => {}
                 // That one was only written, and may be in a hole that a power cut left.
                 Some(Leaving::MadeRoom(_)) if has_holes => {}
+                // Removals that nobody acknowledged may not have come to pass, and left no room.
+                Some(Leaving::MadeRoom(_)) if displaced.contains(seq) => {}
                 why => {
                     let lost = if lost.contains(seq) { ", reported" } else { ", unreported" };
                     return Err(format!("{seq} is lost{lost} (may leave: {why:?})"));

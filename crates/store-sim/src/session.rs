@@ -492,6 +492,7 @@ impl Ashes {
         cut_at: Option<u64>,
     ) -> Verdict<Option<Session>> {
         if let Some(crash) = crash {
+            self.oracle.torn |= matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
             self.world.disk.crash(crash);
         }
         if let Some(offset) = cut_at {
@@ -512,7 +513,6 @@ impl Ashes {
             _ => Since::Synced,
         };
         let mut oracle = self.oracle.clone();
-        oracle.torn = matches!(crash, Some(Crash::Torn(_) | Crash::Scattered(_)));
         let found = store.take_recovered_consumers();
         oracle.judge_consumers(&found)?;
         oracle.judge(&mut *store, since, at(self.seconds), &opened.config)?;

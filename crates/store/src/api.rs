@@ -79,9 +79,10 @@ pub struct MsgRef<'a> {
 pub struct Removed<'a> {
     /// Stream sequence.
     pub seq: u64,
-    /// Subject.
+    /// Subject; empty if a purge of everything took what could not be read.
     pub subject: &'a [u8],
-    /// Bytes it counted for in [`Totals::bytes`].
+    /// Bytes it counted for in [`Totals::bytes`]; of a block that could not be read, all with the
+    /// first of its messages.
     pub bytes: u64,
 }
 

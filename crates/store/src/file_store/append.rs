@@ -232,7 +232,7 @@ impl FileStore {
         }
         removed(Removed { seq, subject: record.subject, bytes: len as u64 });
         block.forget(seq, len);
-        block.made_room |= matches!(trace, Trace::Limits | Trace::SubjectLimit);
+        block.untraced |= trace == Trace::Limits;
         self.msgs -= 1;
         self.bytes -= len as u64;
         let index = block.index;

@@ -49,8 +49,8 @@ pub(super) struct Block {
     pub(super) allocated: u64,
     /// Written but not synced.
     pub(super) unsynced: bool,
-    /// Limits took messages of it to make room for others.
-    pub(super) made_room: bool,
+    /// Limits took messages of it, of which nothing else tells.
+    pub(super) untraced: bool,
     /// The file is there.
     pub(super) created: bool,
     /// The file is compressed; lengths and offsets are those of its content.
@@ -125,7 +125,7 @@ impl Block {
             written: 0,
             allocated: 0,
             unsynced: false,
-            made_room: false,
+            untraced: false,
             created: false,
             packed: false,
             seal: None,

@@ -205,14 +205,16 @@ impl FileStore {
         let path = block::file_path(&self.msgs_dir, block.index);
         let temp = self.msgs_dir.join(format!("{}{REWRITTEN}", block.index));
         let file = self.disk.open(&temp, OpenMode::Truncate).map_err(error)?;
-        let written = file.write_all_at(content, 0).and_then(|()| file.sync_data());
+        let replaced = file
+            .write_all_at(content, 0)
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.disk.rename(&temp, &path));
         drop(file);
-        if let Err(failed) = written {
-            // Best effort: it is ignored at recovery, but takes space.
+        if let Err(failed) = replaced {
+            // Best effort: recovery removes it, too.
             let _ = self.disk.unlink(&temp);
             return Err(error(failed));
         }
-        self.disk.rename(&temp, &path).map_err(error)?;
         if let Some(block) = self.blocks.get_mut(at) {
             block.packed = pack;
             block.allocated = block.raw_len;

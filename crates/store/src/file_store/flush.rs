@@ -47,7 +47,7 @@ impl FileStore {
             return Ok(());
         }
         let traced = !self.journal.tombstones.is_empty();
-        if durability == Durability::Synced || traced {
+        if durability == Durability::Synced || traced && self.has_untraced_waiting() {
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
         }
         self.trace_displaced();
@@ -251,19 +251,23 @@ impl FileStore {
         Ok(())
     }
 
-    /// A block that made room for messages goes when those are durable: otherwise a power cut
-    /// could take both.
+    /// A block goes when what came instead, and what says that its messages are gone, is durable:
+    /// otherwise a power cut could take both, and the stream's last sequence with them.
     fn let_dead_wait(&mut self) {
         for mut dead in std::mem::take(&mut self.journal.dead) {
-            if dead.made_room && dead.created {
+            if dead.created {
                 dead.file = None;
                 let memory = dead.evict();
                 self.keep_spare(memory);
                 self.waiting.push(dead);
-            } else {
-                self.journal.dead.push(dead);
             }
         }
+    }
+
+    /// Whether blocks wait of whose messages nothing but the limits tells that they are gone: once
+    /// others go for another reason, limits would no longer take them at recovery.
+    fn has_untraced_waiting(&self) -> bool {
+        self.waiting.iter().any(|dead| dead.untraced)
     }
 
     /// Removes what waited for a sync, after one.
@@ -287,13 +291,12 @@ impl FileStore {
 
     /// Removes the files of emptied blocks.
     ///
-    /// `traced` says that the flush wrote tombstones: what goes for another reason makes room, and
-    /// limits would no longer take at recovery what they took before.
+    /// `traced` says that the flush wrote tombstones.
     fn remove_dead(&mut self, durability: Durability, traced: bool) -> Result<(), StoreError> {
         if durability == Durability::Written && self.oldest_unsynced != u64::MAX {
             self.let_dead_wait();
             let waiting: u64 = self.waiting.iter().map(|dead| dead.raw_len).sum();
-            if traced || waiting >= WAITING_BLOCKS * self.block_size {
+            if traced && self.has_untraced_waiting() || waiting >= WAITING_BLOCKS * self.block_size {
                 match self.remove_waiting() {
                     Ok(()) => {}
                     // They wait for the next sync.

@@ -93,6 +93,19 @@ impl FileStore {
         cut
     }
 
+    /// Tells about every message of a block that cannot be read.
+    fn report_unreadable(&mut self, at: usize, removed: OnRemoved<'_>) -> u64 {
+        let Some(block) = self.blocks.get(at) else { return 0 };
+        let (count, mut bytes) = (block.msgs, block.bytes);
+        let mut from = 0;
+        while let Some(seq) = block.next_live(from) {
+            from = seq + 1;
+            // Only their sum is known.
+            removed(Removed { seq, subject: &[], bytes: std::mem::take(&mut bytes) });
+        }
+        count
+    }
+
     /// Tells about every message of block `at` and takes them out of all figures but the block's.
     fn report_block(&mut self, at: usize, removed: OnRemoved<'_>) -> Result<u64, StoreError> {
         let mut count = 0;
@@ -147,8 +160,10 @@ impl FileStore {
         // From here on the purge cannot fail for lack of space.
         let mut count = 0;
         for at in 0..self.blocks.len() {
-            // What cannot be read goes as well, unreported.
-            count += self.report_block(at, removed).unwrap_or_default();
+            count += match self.report_block(at, removed) {
+                Ok(reported) => reported,
+                Err(_) => self.report_unreadable(at, removed),
+            };
         }
         self.keep_all_for_snapshot();
         if let Err(error) = self.swap_directories(index) {
