@@ -25,7 +25,12 @@ impl FileStore {
     }
 
     /// Whether the index says what the files hold, as far as the reference looks.
-    pub(super) fn is_exact(&self, index: &Index, numbers: &[u64]) -> Result<bool, StoreError> {
+    pub(super) fn is_exact(
+        &self,
+        index: &Index,
+        seals: &[Seal],
+        numbers: &[u64],
+    ) -> Result<bool, StoreError> {
         let Some(last) = index.blocks.last() else { return Ok(false) };
         if last.index != index.last_block || numbers.last() != Some(&last.index) {
             return Ok(false);
@@ -45,6 +50,11 @@ impl FileStore {
             }
         }
         let len = self.info_len(last.index)?;
+        // The same record may stand at the end again.
+        let sealed = seals.last().filter(|seal| seal.index == last.index);
+        if sealed.is_some_and(|seal| seal.len != len) && !self.is_packed(last.index, len)? {
+            return Ok(false);
+        }
         let mut end = [0; CHECKSUM];
         if len >= CHECKSUM as u64 {
             let file = self

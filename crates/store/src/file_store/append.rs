@@ -2,7 +2,7 @@
 
 use types::Discard;
 
-use super::block::Block;
+use super::block::{Block, ToldBy};
 use super::record::{self, Message};
 use super::subjects::SubjectInfo;
 use super::{Compaction, Erasure, FileStore, IndexDue, Undo};
@@ -232,7 +232,11 @@ impl FileStore {
         }
         removed(Removed { seq, subject: record.subject, bytes: len as u64 });
         block.forget(seq, len);
-        block.untraced |= trace == Trace::Limits;
+        block.told_by = block.told_by.max(match trace {
+            Trace::Tombstone | Trace::SubjectLimit | Trace::Age => ToldBy::Tombstones,
+            Trace::Limits => ToldBy::Limits,
+            Trace::Rewrite => ToldBy::Nothing,
+        });
         self.msgs -= 1;
         self.bytes -= len as u64;
         let index = block.index;
@@ -487,19 +491,23 @@ impl FileStore {
             if !self.ensure(at, seq)? {
                 return Ok(false);
             }
-            let index = self.blocks.get(at).map_or(0, |block| block.index);
+            let Some(block) = self.blocks.get(at) else { return Ok(false) };
+            let (index, mut over) = (block.index, block.erasure(seq));
             if !self.take(at, seq, Trace::Tombstone, removed)? {
                 return Ok(false);
             }
-            let block = self.blocks.iter_mut().find(|block| block.index == index);
-            let over = match block {
-                Some(block) => block.erase(seq),
+            match self.blocks.iter_mut().find(|block| block.index == index) {
+                Some(block) => {
+                    if let Some((offset, bytes)) = &over {
+                        block.overwrite(*offset, bytes);
+                    }
+                }
                 // A block that is emptied by this goes with its file.
                 None => {
                     self.shred.push(index);
-                    None
+                    over = None;
                 }
-            };
+            }
             self.journal.erased.push(Erasure { block: index, seq, over });
             return Ok(true);
         }

@@ -49,8 +49,8 @@ pub(super) struct Block {
     pub(super) allocated: u64,
     /// Written but not synced.
     pub(super) unsynced: bool,
-    /// Limits took messages of it, of which nothing else tells.
-    pub(super) untraced: bool,
+    /// What tells that messages of it are gone.
+    pub(super) told_by: ToldBy,
     /// The file is there.
     pub(super) created: bool,
     /// The file is compressed; lengths and offsets are those of its content.
@@ -71,6 +71,17 @@ struct Mark {
     last_seq: u64,
     last_ns: i64,
     high: u64,
+}
+
+/// What tells that messages of a block are gone, the weakest of all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum ToldBy {
+    /// Tombstones in later blocks, or their age.
+    Tombstones,
+    /// The stream's limits, as long as nothing else makes room.
+    Limits,
+    /// Only that its file is gone, or written anew.
+    Nothing,
 }
 
 /// Bytes of a block in memory, from `base` to its end.
@@ -125,7 +136,7 @@ impl Block {
             written: 0,
             allocated: 0,
             unsynced: false,
-            untraced: false,
+            told_by: ToldBy::Tombstones,
             created: false,
             packed: false,
             seal: None,
@@ -534,18 +545,13 @@ impl Block {
         self.cache.as_ref().filter(|cache| cache.base == 0).map(|cache| &cache.buf[..])
     }
 
-    /// Overwrites the record of `seq` in memory with an erased one of the same length, filled with
-    /// zeros; answers where it is, and its bytes.
-    pub(super) fn erase(&mut self, seq: u64) -> Option<(u64, Vec<u8>)> {
-        self.seal = None;
+    /// What overwrites the record of `seq`, which is in memory: an erased one of the same length,
+    /// filled with zeros; with its offset.
+    pub(super) fn erasure(&self, seq: u64) -> Option<(u64, Vec<u8>)> {
         let len = self.cached(seq)?.len;
-        let cache = self.cache.as_mut()?;
-        let offset = cache.slots.get(seq)?;
-        let at = (offset as usize).checked_sub(cache.base)?;
-        let body = vec![0; len - record::EMPTY];
+        let offset = self.cache.as_ref()?.slots.get(seq)?;
         let mut bytes = Vec::with_capacity(len);
-        record::push_erased(&mut bytes, &self.hasher, seq, &body);
-        cache.buf.get_mut(at..at + len)?.copy_from_slice(&bytes);
+        record::push_erased(&mut bytes, &self.hasher, seq, &vec![0; len - record::EMPTY]);
         Some((u64::from(offset), bytes))
     }
 

@@ -25,7 +25,7 @@ pub(super) struct Seal {
     pub(super) sum: [u8; SUM],
 }
 
-/// Encodes the seals of all blocks but the last of the index whose content ends in this.
+/// Encodes the seals of all blocks of the index whose content ends in this.
 pub(super) fn encode(index_trailer: [u8; SUM], seals: &[Seal], hasher: &Hasher) -> Vec<u8> {
     let mut out = vec![MAGIC, VERSION];
     out.extend_from_slice(&index_trailer);

@@ -96,8 +96,8 @@ impl FileStore {
         if was_unread && at == 0 {
             // What limits removed before the index was written, by which this store was opened.
             let (index, first_seq, ts_ns) = (block.index, block.first_seq, block.first_ns);
-            let gone: Vec<u64> =
-                block.remains.iter_from(0).take_while(|&seq| seq < first_seq).collect();
+            let gone = block.remains.iter_from(0).take_while(|&seq| seq < first_seq);
+            let gone: Vec<u64> = gone.filter(|&seq| !block.tombs.contains(seq)).collect();
             for seq in gone {
                 self.untrace(index, seq, ts_ns);
             }

@@ -1,7 +1,7 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
 use super::{Erasure, FileStore};
-use super::block::Block;
+use super::block::{Block, ToldBy};
 use super::trouble::Failure;
 use crate::api::{Durability, StoreError};
 use crate::canary::{self, Canary};
@@ -14,6 +14,8 @@ const ROOM_FROM: u64 = 16 << 10;
 const MOST_ROOM: u64 = 1 << 20;
 /// How many blocks' worth of files wait for a sync to be removed.
 const WAITING_BLOCKS: u64 = 4;
+/// Of more files that go at once the file system keeps the order.
+const MOST_ORDERED: u32 = 64;
 /// Room is made again when there is less than this.
 const ROOM_LEFT: u64 = 4 << 10;
 
@@ -47,7 +49,7 @@ impl FileStore {
             return Ok(());
         }
         let traced = !self.journal.tombstones.is_empty();
-        if durability == Durability::Synced || traced && self.has_untraced_waiting() {
+        if durability == Durability::Synced || self.must_not_wait(traced) {
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
         }
         self.trace_displaced();
@@ -264,10 +266,11 @@ impl FileStore {
         }
     }
 
-    /// Whether blocks wait of whose messages nothing but the limits tells that they are gone: once
-    /// others go for another reason, limits would no longer take them at recovery.
-    fn has_untraced_waiting(&self) -> bool {
-        self.waiting.iter().any(|dead| dead.untraced)
+    /// Whether a block waits whose messages would be back after a kill: where only limits tell that
+    /// they are gone, these do not once others go for another reason, which is `traced`.
+    fn must_not_wait(&self, traced: bool) -> bool {
+        let enough = if traced { ToldBy::Limits } else { ToldBy::Nothing };
+        self.waiting.iter().any(|dead| dead.told_by >= enough)
     }
 
     /// Removes what waited for a sync, after one.
@@ -283,9 +286,42 @@ impl FileStore {
             dead.unsynced = false;
         }
         self.sync_blocks()?;
-        for dead in std::mem::take(&mut self.waiting) {
-            self.remove_file(dead);
+        let waiting = std::mem::take(&mut self.waiting);
+        self.remove_in_order(waiting).map_err(Failure::Doubtful)
+    }
+
+    /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
+    /// tells which of its messages were gone before.
+    fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
+        dead.sort_by_key(|block| block.index);
+        let (mut syncs, mut last_seq) = (0, None);
+        let mut dead = dead.into_iter();
+        while let Some(block) = dead.next() {
+            let guards = |last_seq| {
+                block.unread || block.tombs.iter_from(0).next().is_some_and(|seq| seq <= last_seq)
+            };
+            if syncs < MOST_ORDERED && last_seq.is_some_and(guards) {
+                if let Err(error) = self.sync_names() {
+                    self.journal.dead.push(block);
+                    self.journal.dead.extend(dead);
+                    return Err(error);
+                }
+                syncs += 1;
+            }
+            last_seq = last_seq.max(Some(block.last_seq));
+            self.remove_file(block);
         }
+        Ok(())
+    }
+
+    fn sync_names(&mut self) -> Result<(), StoreError> {
+        if !canary::sings(Canary::SkipDirSync) {
+            self.disk.sync_dir(&self.msgs_dir).map_err(|source| {
+                // Never "no space", which would say that messages were taken back.
+                StoreError::Io { context: "syncing names of blocks".to_owned(), source }
+            })?;
+        }
+        self.dir_dirty = false;
         Ok(())
     }
 
@@ -296,7 +332,7 @@ impl FileStore {
         if durability == Durability::Written && self.oldest_unsynced != u64::MAX {
             self.let_dead_wait();
             let waiting: u64 = self.waiting.iter().map(|dead| dead.raw_len).sum();
-            if traced && self.has_untraced_waiting() || waiting >= WAITING_BLOCKS * self.block_size {
+            if self.must_not_wait(traced) || waiting >= WAITING_BLOCKS * self.block_size {
                 match self.remove_waiting() {
                     Ok(()) => {}
                     // They wait for the next sync.
@@ -305,20 +341,11 @@ impl FileStore {
                 }
             }
         }
-        for dead in std::mem::take(&mut self.journal.dead) {
-            self.remove_file(dead);
-        }
+        let dead = std::mem::take(&mut self.journal.dead);
+        self.remove_in_order(dead)?;
         if durability == Durability::Synced && self.dir_dirty {
             // A file that came back would bring back what only limits had removed from it.
-            // Never "no space", which would say that messages were taken back.
-            let error = |source| {
-                let context = "syncing names of blocks".to_owned();
-                StoreError::Io { context, source }
-            };
-            if !canary::sings(Canary::SkipDirSync) {
-                self.disk.sync_dir(&self.msgs_dir).map_err(error)?;
-            }
-            self.dir_dirty = false;
+            self.sync_names()?;
         }
         if self.journal.dead.is_empty() {
             return Ok(());
@@ -337,11 +364,15 @@ impl FileStore {
         // The tombstones first: nothing else tells that these were to go.
         self.sync_or_doubt()?;
         self.overwritten_in_snapshot();
-        while let Some(Erasure { block, seq, .. }) = self.journal.erased.last() {
-            self.erase_aside(*block, *seq)?;
-            let Some(Erasure { block, over, .. }) = self.journal.erased.pop() else { break };
-            if let Some((offset, bytes)) = over {
-                self.overwrite(block, offset, &bytes, durability)?;
+        while let Some(erasure) = self.journal.erased.pop() {
+            let Erasure { block, seq, over } = &erasure;
+            let erased = self.erase_aside(*block, *seq).and_then(|()| match over {
+                Some((offset, bytes)) => self.overwrite(*block, *offset, bytes, durability),
+                None => Ok(()),
+            });
+            if let Err(error) = erased {
+                self.journal.erased.push(erasure);
+                return Err(error);
             }
         }
         Ok(())

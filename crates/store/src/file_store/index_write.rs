@@ -155,9 +155,8 @@ impl FileStore {
     }
 
     fn write_checkpoint(&mut self, index_trailer: [u8; 8]) -> Result<(), StoreError> {
-        let sealed = self.blocks.len().saturating_sub(1);
-        let mut seals = Vec::with_capacity(sealed);
-        for block in self.blocks.iter_mut().take(sealed) {
+        let mut seals = Vec::with_capacity(self.blocks.len());
+        for block in &mut self.blocks {
             let sum = block.seal(&*self.disk, &self.msgs_dir)?;
             seals.push(Seal { index: block.index, len: block.raw_len, sum });
         }

@@ -1,7 +1,7 @@
 //! Purging: everything, below a sequence, or what a filter selects.
 
 use super::append::Trace;
-use super::block::{self, Block};
+use super::block::{self, Block, ToldBy};
 use super::{FileStore, IndexDue, Journal, MSGS};
 use crate::api::{OnRemoved, Purge, Removed, StoreError};
 use crate::error::io_error;
@@ -249,6 +249,7 @@ impl FileStore {
             }
             if let Some(block) = self.blocks.front_mut() {
                 block.clear_live();
+                block.told_by = ToldBy::Nothing;
             }
             self.bury(0);
         }

@@ -52,7 +52,7 @@ impl FileStore {
         // Lifetimes are read from the messages: those that never expire are in no file.
         let usable = index.as_ref().filter(|_| !self.config.allow_msg_ttl && !self.distrust_index);
         let exact = match usable {
-            Some(index) => self.is_exact(index, &numbers)?,
+            Some(index) => self.is_exact(index, seals.as_deref().unwrap_or_default(), &numbers)?,
             None => false,
         };
         let mut resumed = Resumed::No;
