@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use env::{Disk, DiskFile, OpenMode};
 
-use super::packed;
+use super::{lengths, packed};
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
@@ -99,12 +99,23 @@ pub(super) struct LoadReport {
     pub(super) damage: Vec<Damage>,
     /// Sequences that should be live and have no sound record.
     pub(super) missing: Vec<u64>,
+    /// Records of which a length was put right, in memory only.
+    pub(super) mended: usize,
+}
+
+/// What a walk through a block's records finds.
+struct Survey {
+    slots: Slots,
+    missing: Vec<u64>,
+    tombs: SeqSet,
+    remains: SeqSet,
+    damage: Vec<Damage>,
 }
 
 impl LoadReport {
     /// Whether all is there that should be; damage among what is gone anyway does not count.
     pub(super) fn is_clean(&self) -> bool {
-        self.missing.is_empty()
+        self.missing.is_empty() && self.mended == 0
     }
 }
 
@@ -454,45 +465,13 @@ impl Block {
         Ok(sum)
     }
 
-    /// Reads the whole block into memory and checks every record.
-    pub(super) fn load(
-        &mut self,
-        disk: &dyn Disk,
-        msgs_dir: &Path,
-        spare: Vec<u8>,
-    ) -> Result<LoadReport, StoreError> {
-        let base = self.cache.as_ref().map_or(self.written as usize, |cache| cache.base);
-        let mut buf = spare;
-        buf.clear();
-        if self.packed && base > 0 {
-            let file = disk
-                .read(&file_path(msgs_dir, self.index))
-                .map_err(|error| io_error("reading a block", error))?;
-            buf = packed::unpack(&file).ok_or_else(|| {
-                StoreError::Damaged(format!("block {} cannot be decompressed", self.index))
-            })?;
-            self.raw_len = buf.len() as u64;
-            self.written = self.raw_len;
-            self.compact_below = self.raw_len / 2;
-        } else if base > 0 {
-            buf.resize(base, 0);
-            self.open_file(disk, msgs_dir)
-                .and_then(|file| {
-                    // What is cut off is lost, not out of reach: the rest reads as zeros.
-                    let there = usize::try_from(file.len()?).unwrap_or(base).min(base);
-                    file.read_exact_at(buf.get_mut(..there).unwrap_or_default(), 0)
-                })
-                .map_err(|error| io_error("reading a block", error))?;
-        }
-        let used = self.cache.as_ref().map_or(0, |cache| cache.used);
-        if let Some(cache) = self.cache.take() {
-            buf.extend_from_slice(&cache.buf);
-        }
+    /// Walks through the records of `buf`, its whole content.
+    fn survey(&self, buf: &[u8]) -> Survey {
         let mut slots = Slots::new();
         let mut missing = Vec::new();
         let mut expected = self.next_live(0);
         let (mut tombs, mut remains) = (SeqSet::default(), SeqSet::default());
-        let damage = record::scan(&buf, &self.hasher, |offset, record| {
+        let damage = record::scan(buf, &self.hasher, |offset, record| {
             if record.kind == Kind::Tombstone {
                 tombs.insert(record.seq);
                 return;
@@ -514,12 +493,68 @@ impl Block {
             missing.push(seq);
             expected = self.next_live(seq + 1);
         }
+        Survey { slots, missing, tombs, remains, damage }
+    }
+
+    /// Reads the whole block into memory and checks every record; `known` says whether a message
+    /// of the stream has this subject.
+    pub(super) fn load(
+        &mut self,
+        disk: &dyn Disk,
+        msgs_dir: &Path,
+        spare: Vec<u8>,
+        known: &dyn Fn(&[u8]) -> bool,
+    ) -> Result<LoadReport, StoreError> {
+        let base = self.cache.as_ref().map_or(self.written as usize, |cache| cache.base);
+        let mut buf = spare;
+        buf.clear();
+        if self.packed && base > 0 {
+            let file = disk
+                .read(&file_path(msgs_dir, self.index))
+                .map_err(|error| io_error("reading a block", error))?;
+            buf = packed::unpack(&file);
+            self.raw_len = buf.len() as u64;
+            self.written = self.raw_len;
+            self.compact_below = self.raw_len / 2;
+        } else if base > 0 {
+            buf.resize(base, 0);
+            self.open_file(disk, msgs_dir)
+                .and_then(|file| {
+                    // What is cut off is lost, not out of reach: the rest reads as zeros.
+                    let there = usize::try_from(file.len()?).unwrap_or(base).min(base);
+                    file.read_exact_at(buf.get_mut(..there).unwrap_or_default(), 0)
+                })
+                .map_err(|error| io_error("reading a block", error))?;
+        }
+        let used = self.cache.as_ref().map_or(0, |cache| cache.used);
+        if let Some(cache) = self.cache.take() {
+            buf.extend_from_slice(&cache.buf);
+        }
+        let mut survey = self.survey(&buf);
+        let mut mended = match survey.damage.is_empty() {
+            true => 0,
+            false => lengths::mend(&mut buf, &self.hasher, &survey.damage, known),
+        };
+        if mended > 0 {
+            survey = self.survey(&buf);
+        }
+        let Survey { slots, missing, tombs, remains, damage } = survey;
+        if self.unread {
+            // A subject that nobody knows is the work of a bad length, too.
+            let mut next = self.next_live(0);
+            while let Some(seq) = next {
+                if let Some(at) = slots.get(seq) {
+                    mended += usize::from(lengths::mend_stranger(&mut buf, at as usize, known));
+                }
+                next = self.next_live(seq + 1);
+            }
+        }
         self.cache = Some(Cache { base: 0, buf, slots, used });
         if self.unread {
             (self.tombs, self.remains) = (tombs, remains);
             self.unread = false;
         }
-        Ok(LoadReport { damage, missing })
+        Ok(LoadReport { damage, missing, mended })
     }
 
     /// Takes the messages whose subject is not known out of what can be read; answers which.

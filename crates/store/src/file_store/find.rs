@@ -82,11 +82,11 @@ impl FileStore {
         let spare = self.make_room(at);
         let Some(block) = self.blocks.get_mut(at) else { return Ok(LoadReport::default()) };
         let was_unread = block.unread;
-        let mut report = block.load(&*self.disk, &self.msgs_dir, spare)?;
+        let known = |subject: &[u8]| self.subjects.tree().contains(subject);
+        let mut report = block.load(&*self.disk, &self.msgs_dir, spare, &known)?;
         if was_unread {
-            // A subject that nobody knows is the work of a bad length, which no checksum covers.
-            let strangers =
-                block.forget_strangers(|subject| self.subjects.tree().contains(subject));
+            // Where more than one bit is bad nothing tells what it was.
+            let strangers = block.forget_strangers(known);
             if !strangers.is_empty() {
                 report.missing.extend(strangers);
                 report.missing.sort_unstable();

@@ -309,8 +309,13 @@ impl FileStore {
                 syncs += 1;
             }
             last_seq = last_seq.max(Some(block.last_seq));
+            let failed = self.journal.dead.len();
             self.remove_file(block);
+            if self.journal.dead.len() > failed {
+                break;
+            }
         }
+        self.journal.dead.extend(dead);
         Ok(())
     }
 

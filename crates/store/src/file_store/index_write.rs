@@ -150,7 +150,7 @@ impl FileStore {
             .seal_index(&self.asset, plain)
             .map_err(|error| io_error("encrypting the index", error))?;
         // Best effort; an old one would still be a witness of what was there.
-        let _ = meta::replace_file(&*self.disk, &self.msgs_dir.join(WITNESS), &file, Sync::Later);
+        let _ = meta::replace_file(&*self.disk, &self.msgs_dir.join(WITNESS), &file, Sync::File);
         Ok(())
     }
 

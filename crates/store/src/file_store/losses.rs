@@ -173,8 +173,13 @@ fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops:
         0 => seq >= FARTHEST,
         low => seq > low + fit,
     };
+    let is_message = Record::parse(bytes, damage.from)
+        .is_some_and(|record| record.len > record::EMPTY && record.has_end());
     let named = match (damage.before_seq, ceiling) {
-        (0, u64::MAX) => named.map(|seq| if leaps(seq) { low + 1 } else { seq }),
+        (0, u64::MAX) => match named.filter(|&seq| !leaps(seq)) {
+            None if is_message => Some(low + 1),
+            named => named,
+        },
         _ => named,
     };
     let high = match (damage.before_seq, ceiling) {

@@ -21,6 +21,7 @@ mod graves;
 mod index_db;
 mod index_write;
 mod inspect;
+mod lengths;
 mod losses;
 mod mend;
 mod meta;

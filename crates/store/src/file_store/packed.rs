@@ -21,8 +21,14 @@ const LARGEST_BLOCK: u64 = 256 << 20;
 
 /// Whether a block's file is compressed, from its first bytes.
 pub(crate) fn is_packed(start: &[u8]) -> bool {
-    // The reference once rewrote blocks without their head, and could not read them again.
-    start.starts_with(MAGIC) || start.starts_with(S2_STREAM)
+    // The reference once rewrote blocks without their head, and could not read them again; and a
+    // head may be damaged.
+    start.starts_with(MAGIC) || stream_in(start.get(..START).unwrap_or(start)).is_some()
+}
+
+/// Where the S2 stream starts.
+fn stream_in(start: &[u8]) -> Option<usize> {
+    start.windows(S2_STREAM.len()).position(|window| window == S2_STREAM)
 }
 
 /// Whether a compressed file lacks its head, from its first bytes.
@@ -36,8 +42,8 @@ pub(super) fn content_len(start: &[u8]) -> Option<u64> {
     Reader::new(rest).u()
 }
 
-/// Bytes that [`is_packed`] needs.
-pub(super) const START: usize = 10;
+/// Bytes that [`is_packed`] needs: a head, and the stream's identifier behind it.
+pub(super) const START: usize = 20;
 
 /// Compresses a block's content, which holds at least a record.
 pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
@@ -60,40 +66,45 @@ pub(crate) fn pack(plain: &[u8]) -> Vec<u8> {
 }
 
 /// The content of a compressed file. Where a chunk cannot be read there are zeros of its length,
-/// which make no sound record, so that the others keep their offsets.
-pub(super) fn unpack(file: &[u8]) -> Option<Vec<u8>> {
-    let (size, rest) = match file.strip_prefix(MAGIC) {
-        None => (None, file),
-        Some(rest) => {
-            let (&algorithm, rest) = rest.split_first()?;
+/// which make no sound record, so that the others keep their offsets; nothing if all is lost.
+pub(super) fn unpack(file: &[u8]) -> Vec<u8> {
+    let start = file.get(..START).unwrap_or(file);
+    let size = content_len(start);
+    let rest = match (file.strip_prefix(MAGIC), stream_in(start)) {
+        (_, Some(at)) => file.get(at..).unwrap_or_default(),
+        (Some([PLAIN, rest @ ..]), None) => {
             let mut read = Reader::new(rest);
-            let size = read.u()?;
-            match algorithm {
-                PLAIN => return Some(read.rest().to_vec()),
-                S2 => (Some(size), read.rest()),
-                _ => return None,
-            }
+            return read.u().map(|_| read.rest().to_vec()).unwrap_or_default();
         }
+        // The stream's identifier is damaged, too: chunks may still be found behind the head.
+        (Some([_, rest @ ..]), None) => {
+            let mut read = Reader::new(rest);
+            if read.u().is_none() {
+                return Vec::new();
+            }
+            read.rest()
+        }
+        (_, None) => return Vec::new(),
     };
-    let (mut stream, tail) = rest.split_at_checked(rest.len().checked_sub(TAIL)?)?;
+    let Some((mut stream, tail)) =
+        rest.len().checked_sub(TAIL).and_then(|at| rest.split_at_checked(at))
+    else {
+        return Vec::new();
+    };
     let mut plain = Vec::new();
     while let Some((head, after)) = stream.split_first_chunk::<4>() {
         let [kind, a, b, c] = *head;
         let len = u32::from_le_bytes([a, b, c, 0]) as usize;
         let Some((data, after)) = after.split_at_checked(len) else { break };
         stream = after;
-        match kind {
-            0 => unpack_chunk(data, &mut plain)?,
-            1 => {
-                let (sum, data) = data.split_first_chunk::<4>()?;
-                if crc::crc(data).to_le_bytes() == *sum {
-                    plain.extend_from_slice(data);
-                } else {
-                    plain.resize(plain.len() + data.len(), 0);
-                }
-            }
-            0x80..=0xff => {}
-            _ => break,
+        let known = match kind {
+            0 => unpack_chunk(data, &mut plain),
+            1 => keep_chunk(data, &mut plain),
+            0x80..=0xff => Some(()),
+            _ => None,
+        };
+        if known.is_none() {
+            break;
         }
     }
     if let Some(size) = size.filter(|&size| size <= LARGEST_BLOCK) {
@@ -104,9 +115,21 @@ pub(super) fn unpack(file: &[u8]) -> Option<Vec<u8>> {
         }
     }
     plain.extend_from_slice(tail);
-    Some(plain)
+    plain
 }
 
+/// A chunk that is not compressed; `None` if it is too short to be one.
+fn keep_chunk(data: &[u8], plain: &mut Vec<u8>) -> Option<()> {
+    let (sum, data) = data.split_first_chunk::<4>()?;
+    if crc::crc(data).to_le_bytes() == *sum {
+        plain.extend_from_slice(data);
+    } else {
+        plain.resize(plain.len() + data.len(), 0);
+    }
+    Some(())
+}
+
+/// A compressed chunk; `None` if its length is not known.
 fn unpack_chunk(data: &[u8], plain: &mut Vec<u8>) -> Option<()> {
     let (sum, data) = data.split_first_chunk::<4>()?;
     let (len, _) = s2::decode_len(data).ok()?;

@@ -11,7 +11,7 @@ use super::append::compact_below;
 use super::block::{Block, file_path};
 use super::index_db::Index;
 use super::losses::gone_in;
-use super::packed;
+use super::{lengths, packed};
 use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
 use super::resume::Resumed;
@@ -44,14 +44,36 @@ impl<'i> Rebuild<'i> {
         Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() }
     }
 
+    /// Whether a message of an older index had this subject.
+    fn knows(&self, subject: &[u8]) -> bool {
+        let named = || {
+            let subjects = self.prior.into_iter().flat_map(Index::named_subjects);
+            subjects.map(|(subject, _)| subject).collect()
+        };
+        self.known.get_or_init(named).contains(subject)
+    }
+
     /// Whether this message's subject has the wrong length, by the subjects of an older index.
     fn is_stranger(&self, record: &Record<'_>) -> bool {
-        let Some(prior) = self.prior.filter(|prior| record.seq <= prior.last_seq) else {
-            return false;
-        };
-        let known =
-            self.known.get_or_init(|| prior.named_subjects().map(|(subject, _)| subject).collect());
-        record::has_moved_subject(record, |subject| known.contains(subject))
+        self.prior.is_some_and(|prior| record.seq <= prior.last_seq)
+            && record::has_moved_subject(record, |subject| self.knows(subject))
+    }
+
+    /// Walks through a block's records: takes note of its tombstones, and answers the offsets of
+    /// the others.
+    fn note_records(&mut self, bytes: &[u8], block: &mut Block) -> (Vec<usize>, Vec<Damage>) {
+        let mut offsets: Vec<usize> = Vec::new();
+        let damage = record::scan(bytes, &block.hasher.clone(), |offset, record| {
+            if record.kind == Kind::Tombstone {
+                self.tombs.insert(record.seq);
+                block.note_tombstone(record.seq);
+                let tomb = (record.seq, record.ts_ns);
+                self.highest_tomb = self.highest_tomb.max(Some(tomb));
+            } else {
+                offsets.push(offset);
+            }
+        });
+        (offsets, damage)
     }
 }
 
@@ -179,27 +201,29 @@ impl FileStore {
         if packed::is_headless(&file) {
             self.headless.push(number);
         }
-        let bytes = if packed { packed::unpack(&file) } else { Some(file) };
-        let Some(bytes) = bytes else {
-            return Err(refused(format!("block {number} cannot be decompressed")));
-        };
+        let file_len = file.len();
+        let mut bytes = if packed { packed::unpack(&file) } else { file };
         if bytes.len() > u32::MAX as usize {
             return Err(refused("a block is larger than 4 GiB"));
         }
         let mut block = Block::new(&self.config.name, number, 0, 0);
         block.created = true;
         block.packed = packed;
-        let mut offsets: Vec<usize> = Vec::new();
-        let mut damage = record::scan(&bytes, &block.hasher.clone(), |offset, record| {
-            if record.kind == Kind::Tombstone {
-                rebuild.tombs.insert(record.seq);
-                block.note_tombstone(record.seq);
-                let tomb = (record.seq, record.ts_ns);
-                rebuild.highest_tomb = rebuild.highest_tomb.max(Some(tomb));
-            } else {
-                offsets.push(offset);
+        let (mut offsets, mut damage) = rebuild.note_records(&bytes, &mut block);
+        if packed && bytes.is_empty() {
+            // Nothing of it can be decompressed.
+            damage.push(Damage { from: 0, to: file_len, after_seq: 0, before_seq: 0 });
+        }
+        let mut mended = match damage.is_empty() {
+            true => 0,
+            false => {
+                let known = |subject: &[u8]| rebuild.knows(subject);
+                lengths::mend(&mut bytes, &block.hasher, &damage, &known)
             }
-        });
+        };
+        if mended > 0 {
+            (offsets, damage) = rebuild.note_records(&bytes, &mut block);
+        }
         let end = match packed {
             true => bytes.len(),
             false => self.cut_torn_tail(number, &bytes, &mut damage, rebuild)?,
@@ -209,6 +233,12 @@ impl FileStore {
         block.allocated = end as u64;
         let (mut lowest, mut last_seq) = (u64::MAX, 0);
         for offset in offsets {
+            if rebuild.prior.is_some_and(|prior| {
+                Record::parse(&bytes, offset).is_some_and(|record| record.seq <= prior.last_seq)
+            }) {
+                let known = |subject: &[u8]| rebuild.knows(subject);
+                mended += usize::from(lengths::mend_stranger(&mut bytes, offset, known));
+            }
             let Some(record) = Record::parse(&bytes, offset) else { continue };
             let seq = record.seq;
             if seq <= last_seq || seq >= rebuild.ceiling {
@@ -251,7 +281,11 @@ impl FileStore {
         }
         block.compact_below = compact_below(&block);
         rebuild.ceiling = rebuild.ceiling.min(lowest);
-        if !damage.is_empty() {
+        if mended > 0 {
+            self.keep_original_of(number)?;
+            self.note_mended(number, mended);
+        }
+        if mended > 0 || !damage.is_empty() {
             rebuild.damaged.push((number, bytes, damage));
         }
         rebuild.blocks.push_front(block);
@@ -292,9 +326,8 @@ impl FileStore {
     ) -> Result<usize, StoreError> {
         let is_last = rebuild.blocks.iter().all(|later| later.raw_len == 0);
         let torn = damage.last().copied().filter(|last| {
-            let whole = Record::parse(bytes, last.from).is_some_and(|record| {
-                record.is_plausible() && record.seq > last.after_seq && record.seq > 0
-            });
+            // An unfinished one has no end, or zeros that were made ahead of it.
+            let whole = Record::parse(bytes, last.from).is_some_and(|record| record.has_end());
             is_last && last.to == bytes.len() && !whole
         });
         let Some(torn) = torn else { return Ok(bytes.len()) };

@@ -125,6 +125,11 @@ impl<'b> Record<'b> {
         })
     }
 
+    /// Whether its last bytes were written.
+    pub(super) fn has_end(&self) -> bool {
+        self.checksum != [0; CHECKSUM]
+    }
+
     /// Whether the checksum holds.
     pub(super) fn is_intact(&self, hasher: &Hasher) -> bool {
         if crate::canary::sings(crate::canary::Canary::SkipChecksum) {

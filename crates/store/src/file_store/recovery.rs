@@ -177,6 +177,8 @@ impl FileStore {
                 .iter()
                 .any(|entry| entry.name.as_encoded_bytes().ends_with(b".blk"));
             if decided {
+                // A process that was killed may have decided it without making that durable.
+                disk.sync_dir(&fresh).map_err(error)?;
                 disk.remove_dir_all(&msgs).map_err(error)?;
                 disk.rename(&fresh, &msgs).map_err(error)?;
                 disk.sync_dir(&self.dir).map_err(error)?;

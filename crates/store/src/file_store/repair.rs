@@ -4,11 +4,11 @@
 
 use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
-use super::packed;
+use super::{lengths, packed};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
-use crate::api::StoreError;
+use crate::api::{StoreError, StoreEvent};
 use crate::error::io_error;
 use env::OpenMode;
 
@@ -39,6 +39,12 @@ impl FileStore {
             // The bytes of a record that cannot be read are unknown; all are counted below.
             block.forget(seq, 0);
         }
+        if report.missing.is_empty() && report.damage.is_empty() {
+            let index = block.index;
+            self.note_mended(index, report.mended);
+            self.to_repair.push(Damaged { block: index, lost: Vec::new() });
+            return Ok(());
+        }
         let before = block.bytes;
         let mut live = 0;
         let mut from = block.first_seq;
@@ -55,6 +61,12 @@ impl FileStore {
         self.to_repair.push(Damaged { block: index, lost: report.missing });
         self.find_first();
         Ok(())
+    }
+
+    /// Says that lengths in block `index` were put right.
+    pub(super) fn note_mended(&mut self, index: u64, records: usize) {
+        let what = format!("block {index}: lengths of {records} records were damaged");
+        self.events.push(StoreEvent::Repaired(what));
     }
 
     fn keep_original(&self, at: usize) -> Result<(), StoreError> {
@@ -102,8 +114,10 @@ impl FileStore {
         let error = |error| io_error("repairing a block", error);
         let path = file_path(&self.msgs_dir, block.index);
         let file = self.disk.read(&path).map_err(error)?;
-        let original = if block.packed { packed::unpack(&file) } else { Some(file) };
-        let Some(original) = original else { return Ok(()) };
+        let mut original = if block.packed { packed::unpack(&file) } else { file };
+        lengths::mend_all(&mut original, &block.hasher, &|subject| {
+            self.subjects.tree().contains(subject)
+        });
         let (out, slots) = sound_copy(block, &original, lost);
         self.rewrite(at, &out)?;
         if let Some(block) = self.blocks.get_mut(at) {

@@ -148,11 +148,10 @@ impl FileStore {
         Ok((msgs, bytes) == (state.msgs(), state.bytes))
     }
 
-    /// The content of a block's file, decompressed; `None` if there is no such file, or it cannot
-    /// be decompressed.
+    /// The content of a block's file, decompressed; `None` if there is no such file.
     pub(super) fn content_of(&self, path: &std::path::Path) -> Result<Option<Vec<u8>>, StoreError> {
         match self.disk.read(path) {
-            Ok(file) if packed::is_packed(&file) => Ok(packed::unpack(&file)),
+            Ok(file) if packed::is_packed(&file) => Ok(Some(packed::unpack(&file))),
             Ok(file) => Ok(Some(file)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(io_error("reading a block", error)),

@@ -85,8 +85,7 @@ impl SnapshotBlock {
         if !self.packed {
             return Ok(bytes);
         }
-        packed::unpack(&bytes)
-            .ok_or_else(|| StoreError::Damaged(format!("{} cannot be decompressed", self.name)))
+        Ok(packed::unpack(&bytes))
     }
 }
 

@@ -131,8 +131,11 @@ impl FileStore {
             return Ok(());
         }
         let stored = self.raw_disk.read(&path).map_err(failed)?;
-        // What cannot be unfolded is left for those who look at damage.
-        let Some(cipher) = packed::unpack(&stored) else { return Ok(()) };
+        let cipher = packed::unpack(&stored);
+        if cipher.is_empty() {
+            // What cannot be unfolded is left for those who look at damage.
+            return Ok(());
+        }
         self.set_aside(index, &stored)?;
         replace_file(&*self.raw_disk, &path, &cipher, Sync::Now)
     }

@@ -109,19 +109,15 @@ impl Inspection<'_> {
         let unpacked;
         let bytes = if packed::is_packed(file) {
             report.form = BlockForm::Compressed;
-            match packed::unpack(file) {
-                Some(content) => {
-                    unpacked = content;
-                    &unpacked[..]
-                }
-                None => {
-                    report.form = BlockForm::Unreadable;
-                    report.damaged_bytes = file.len() as u64;
-                    walk.findings.push((true, part, "it cannot be decompressed".to_owned()));
-                    self.report.blocks.push(report);
-                    return;
-                }
+            unpacked = packed::unpack(file);
+            if unpacked.is_empty() {
+                report.form = BlockForm::Unreadable;
+                report.damaged_bytes = file.len() as u64;
+                walk.findings.push((true, part, "it cannot be decompressed".to_owned()));
+                self.report.blocks.push(report);
+                return;
             }
+            &unpacked[..]
         } else {
             file
         };
