@@ -396,6 +396,12 @@ impl FileStore {
             if self.journal.erased.iter().any(|erased| erased.block == block.index) {
                 self.shred.push(block.index);
             }
+            if let Some(lowest) = block.lowest_unwritten_tomb() {
+                // Nothing on disk will tell that these are gone.
+                for dead in self.journal.dead.iter_mut().filter(|dead| dead.last_seq >= lowest) {
+                    dead.told_by = ToldBy::Nothing;
+                }
+            }
             self.journal.dead.push(block);
             self.keep_last_seq();
         }

@@ -252,6 +252,11 @@ impl Block {
         self.high = self.high.max(seq);
     }
 
+    /// The lowest sequence that a tombstone since the mark speaks of.
+    pub(super) fn lowest_unwritten_tomb(&self) -> Option<u64> {
+        self.fresh_tombs.iter().copied().min()
+    }
+
     /// Whether a gone message's record may still be in the file.
     pub(super) fn may_hold_remains(&self, seq: u64) -> bool {
         self.unread || self.remains.contains(seq)
