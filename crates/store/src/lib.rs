@@ -21,6 +21,7 @@ mod filter_walk;
 mod limits;
 mod mem_store;
 mod snapshot;
+mod stream_state;
 mod ttl;
 
 pub use api::{
@@ -44,6 +45,7 @@ pub use mem_store::{MemConsumer, MemStore};
 pub use snapshot::{
     ArchiveFile, ArchiveWriter, ERRORS_FILE, IndexFit, RestoreError, SnapshotPlan, Staged, Staging,
 };
+pub use stream_state::{StreamState, StreamStateError};
 
 #[cfg(test)]
 mod tests;

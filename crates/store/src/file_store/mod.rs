@@ -47,6 +47,7 @@ mod varint;
 mod verify;
 
 use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -73,6 +74,8 @@ use subjects::Subjects;
 
 #[cfg(test)]
 pub(crate) use packed::pack as pack_for_tests;
+pub(crate) use seq_set::SeqSet;
+pub(crate) use varint::{Reader, push_u};
 
 pub use configure::configure_stream;
 pub use crypt::{Encryption, MasterKey, StoreCipher};
@@ -592,17 +595,13 @@ impl StreamStore for FileStore {
         }
     }
 
-    fn deleted(&self, max: usize) -> Vec<u64> {
-        let mut deleted = Vec::new();
+    fn deleted_runs(&self, each: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>) {
         let mut expected = self.first_seq;
         for block in &self.blocks {
             let mut live = block.next_live(expected);
             while let Some(seq) = live {
-                if seq > expected {
-                    deleted.extend((expected..seq).take(max - deleted.len()));
-                    if deleted.len() == max {
-                        return deleted;
-                    }
+                if seq > expected && each(expected..seq).is_break() {
+                    return;
                 }
                 // Jump over the run of live ones by the next deleted one.
                 let next_gone = block.deleted.iter_from(seq).next().unwrap_or(block.last_seq + 1);
@@ -610,9 +609,9 @@ impl StreamStore for FileStore {
                 live = block.next_live(expected);
             }
         }
-        let room = max - deleted.len();
-        deleted.extend((expected..=self.last_seq).take(room));
-        deleted
+        if expected <= self.last_seq {
+            let _ = each(expected..self.last_seq + 1);
+        }
     }
 
     fn lost(&self) -> Option<LostStreamData> {
