@@ -7,13 +7,8 @@ use crate::{Erase, MemStore, NewMsg, StreamState, StreamStateError, StreamStore}
 
 fn fill(store: &mut dyn StreamStore, count: u64) {
     for n in 0..count {
-        let msg = NewMsg {
-            subject: b"s",
-            headers: &[],
-            payload: b"x",
-            ts: at(n as i64),
-            ttl_seconds: 0,
-        };
+        let msg =
+            NewMsg { subject: b"s", headers: &[], payload: b"x", ts: at(n as i64), ttl_seconds: 0 };
         assert_eq!(store.append(msg, &mut |_| {}).unwrap(), n + 1);
     }
 }
