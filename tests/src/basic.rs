@@ -114,12 +114,12 @@ impl Raw {
         /// Bytes of publishes that wait for their ack.
         const IN_FLIGHT: u64 = 16 << 20;
         let window = (IN_FLIGHT / (payload.len() as u64 + 1)).clamp(2, 4096);
-        let mut text = String::from("SUB _ACKS 77\r\n");
+        let mut text = String::from("SUB _ACKS.many 77\r\n");
         let mut acked = 0;
         for number in 0..count {
             let subject = subject(number);
             text.push_str(&format!(
-                "PUB {} _ACKS {}\r\n{payload}\r\n",
+                "PUB {} _ACKS.many {}\r\n{payload}\r\n",
                 subject.as_ref(),
                 payload.len()
             ));
