@@ -14,10 +14,10 @@ use super::api::ServedApi;
 use super::cluster::can_extend_other_domain;
 use super::config::{self, Resolved};
 use super::control::Availability;
+use super::encryption::{init_encryption, load_tpm_key};
 use super::stores::DiskStores;
 use super::{
-    Control, DEFAULT_CATCHUP, JetStreamError, Running, encryption, log_config, size, start_engine,
-    store_dir,
+    Control, DEFAULT_CATCHUP, JetStreamError, Running, log_config, size, start_engine, store_dir,
 };
 use crate::server::Stage;
 
@@ -102,7 +102,7 @@ impl Control {
         let dir = config::store_dir(&config);
         store_dir::prepare(&dir)?;
         let held = store_dir::hold(&dir)?;
-        let encryption = encryption(options)?;
+        let encryption = init_encryption(&options.jetstream, &load_tpm_key)?;
         let system = Arc::clone(self.ctx.accounts.load().ensure_system());
         self.adopt(&self.ctx.accounts.load());
         log_config(&config, encryption.map(|encryption| encryption.cipher));

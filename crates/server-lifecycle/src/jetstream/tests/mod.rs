@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cluster;
+mod encryption;
 mod faults;
 mod harness;
 mod switch;
