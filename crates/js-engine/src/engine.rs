@@ -20,6 +20,7 @@ use crate::ids::Ids;
 use crate::recount::Recounter;
 use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
+use crate::standalone::Standing;
 use crate::stores::Stores;
 
 /// What the engine takes from outside.
@@ -104,6 +105,7 @@ pub struct Engine {
     disabled: AtomicBool,
     shutting_down: AtomicBool,
     out_of_space: AtomicBool,
+    pub(crate) standing: Standing,
     /// Held while an account is enabled or disabled, or all are torn down.
     enrolling: Mutex<Torn>,
 }
@@ -163,6 +165,7 @@ impl Engine {
             disabled: AtomicBool::new(false),
             shutting_down: AtomicBool::new(false),
             out_of_space: AtomicBool::new(false),
+            standing: Standing::default(),
             enrolling: Mutex::new(Torn::No),
         }))
     }
@@ -338,6 +341,11 @@ impl Engine {
         self.accounts.lock().get(name).cloned()
     }
 
+    /// Removes everything that is stored for an account.
+    pub(crate) fn discard_account(&self, name: &str) -> Result<(), StoreError> {
+        self.core.stores.discard_account(name)
+    }
+
     /// All enabled accounts by name.
     pub fn accounts(&self) -> Vec<Arc<JsAccount>> {
         self.accounts.lock().values().cloned().collect()
@@ -347,6 +355,7 @@ impl Engine {
     /// is enabled after that, and none can be.
     pub fn stop(&self, within: Duration) -> bool {
         self.shutting_down.store(true, Ordering::Release);
+        self.stop_listening();
         *self.enrolling.lock() = Torn::Yes;
         let accounts = std::mem::take(&mut *self.accounts.lock());
         for account in accounts.values() {

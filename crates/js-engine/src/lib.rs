@@ -24,6 +24,7 @@ mod restore;
 mod settings;
 mod shard;
 mod snapshot;
+mod standalone;
 mod stores;
 mod subjects;
 
@@ -37,6 +38,7 @@ pub use ids::Ids;
 pub use restore::StreamRestore;
 pub use settings::{EngineSettings, InboxLimits};
 pub use snapshot::{SnapshotCheck, SnapshotError, StreamSnapshot};
+pub use standalone::LeaderRequests;
 pub use stores::{Found, Stores};
 
 #[cfg(test)]

@@ -53,6 +53,17 @@ pub trait Stores: Send + Sync {
         Found::Broken { name: name.to_owned(), config: None, reason }
     }
 
+    /// Removes everything stored for an account, of which no stream is served; nothing where there
+    /// is nothing.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    fn discard_account(&self, account: &str) -> Result<(), StoreError> {
+        // Where nothing is kept in files nothing is left of streams that were deleted.
+        let _ = account;
+        Ok(())
+    }
+
     /// Removes what is stored of a stream that nobody serves.
     ///
     /// # Errors

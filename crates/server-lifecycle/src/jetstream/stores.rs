@@ -142,6 +142,16 @@ impl Stores for DiskStores {
         self.report(account, opened, begun)
     }
 
+    fn discard_account(&self, account: &str) -> Result<(), StoreError> {
+        let io =
+            |source| StoreError::Io { context: format!("removing account {account:?}"), source };
+        let dir = self.dir.join(account);
+        match self.disk.info(&dir).map_err(io)? {
+            Some(_) => self.disk.remove_dir_all(&dir).map_err(io),
+            None => Ok(()),
+        }
+    }
+
     fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
         remove_stream(&*self.disk, &self.dir.join(account), name).map_err(|source| StoreError::Io {
             context: format!("removing stream {name:?}"),

@@ -8,6 +8,8 @@ use account::API_EXPORT;
 use arc_swap::ArcSwap;
 use config_validate::Options;
 use config_validate::options::is_account_key;
+use js_api::AccountPurge;
+use js_engine::Engine;
 use monitor::{JetStreamConfig, go_duration};
 
 use super::api::ServedApi;
@@ -119,10 +121,12 @@ impl Control {
         })));
         self.host.publish(Some(Arc::clone(&engine)));
         self.host.set_api(Some(ServedApi::new(&engine, Some(&system), options, &self.ctx)));
-        self.monitor.set_jetstream(Some((engine, config)));
+        self.monitor.set_jetstream(Some((Arc::clone(&engine), config)));
         tracing::debug!("  Exports:");
         tracing::debug!("     {API_EXPORT}");
         self.setup_jetstream_exports();
+        let requests = AccountPurge::new(&engine, Some(Arc::clone(system.space())));
+        Engine::set_standalone(Some(&engine), standalone && !may_extend, &requests);
         let started = self.enable_accounts().and_then(|()| {
             if standalone && !may_extend { Ok(()) } else { self.start_clustering() }
         });

@@ -5,4 +5,5 @@ mod cluster;
 mod encryption;
 mod faults;
 mod harness;
+mod standalone;
 mod switch;
