@@ -18,6 +18,7 @@ use types::{
     errors,
 };
 
+use crate::assigned::count_assigned;
 use crate::capacity::check_all_limits;
 use crate::engine::Core;
 use crate::registry::{EntryParts, Knowledge, Standing, StreamEntry};
@@ -86,7 +87,14 @@ impl JsAccount {
 
     /// The report of `$JS.API.INFO`.
     pub fn stats(&self) -> AccountStats {
-        self.usage.stats(&self.core.settings.domain)
+        let mut stats = self.usage.stats(&self.core.settings.domain);
+        if self.usage.server().is_clustered()
+            && let Some(assignments) = self.core.assignments.get()
+        {
+            let is_flat = self.usage.limits().contains_key("");
+            count_assigned(&mut stats, is_flat, &assignments.of_account(&self.name));
+        }
+        stats
     }
 
     /// Limits for the consumers of a stream.

@@ -15,6 +15,7 @@ use stream::StreamEnv;
 use types::{AccountLimits, ApiError, EngineStats, Timestamp, errors};
 
 use crate::account::JsAccount;
+use crate::assigned::Assignments;
 use crate::capacity::{Statistics, diff_checked_limits, sufficient_resources};
 use crate::ids::Ids;
 use crate::recount::Recounter;
@@ -55,6 +56,7 @@ pub(crate) struct Core {
     inboxes: Vec<(Arc<Inbox>, AtomicU32)>,
     next_shard: AtomicUsize,
     pub(crate) statistics: OnceLock<Arc<dyn Statistics>>,
+    pub(crate) assignments: OnceLock<Arc<dyn Assignments>>,
     /// Held to count usage again; shared by whoever charges on no shard.
     pub(crate) recounting: RwLock<()>,
 }
@@ -154,6 +156,7 @@ impl Engine {
             inboxes,
             next_shard: AtomicUsize::new(0),
             statistics: OnceLock::new(),
+            assignments: OnceLock::new(),
             recounting: RwLock::default(),
         });
         Ok(Arc::new(Engine {
@@ -217,6 +220,11 @@ impl Engine {
     /// Names who tells other servers of changed reservations; the first one stays.
     pub fn tell_statistics(&self, statistics: Arc<dyn Statistics>) {
         let _ = self.core.statistics.set(statistics);
+    }
+
+    /// Names who knows what the cluster assigned; the first one stays.
+    pub fn assigned_by(&self, assignments: Arc<dyn Assignments>) {
+        let _ = self.core.assignments.set(assignments);
     }
 
     /// Usage and limits of the server.

@@ -15,6 +15,7 @@
 
 mod account;
 mod advisories;
+mod assigned;
 mod capacity;
 mod engine;
 mod ids;
@@ -29,6 +30,7 @@ mod stores;
 mod subjects;
 
 pub use account::{CreatedStream, JsAccount, Reply, StreamView};
+pub use assigned::{Assignment, Assignments};
 pub use capacity::{
     ByteRequest, Statistics, TierLimits, check_account_limits, check_all_limits,
     check_bytes_limits, diff_checked_limits, reserved_storage,

@@ -81,18 +81,19 @@ impl Stores for DiskStores {
             context: format!("listing the streams of account {account:?}"),
             source,
         })?;
-        // Reading is bound by the disk and by checksums, so several streams at a time pay.
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = workers.min(names.len());
+        let workers = workers().min(names.len());
+        let log = tracing::dispatcher::get_default(Clone::clone);
         let next = AtomicUsize::new(0);
         let found = Mutex::new(Vec::with_capacity(names.len()));
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let opened = self.open(account, name.clone());
-                        found.lock().push(opened);
-                    }
+                    tracing::dispatcher::with_default(&log, || {
+                        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            let opened = self.open(account, name.clone());
+                            found.lock().push(opened);
+                        }
+                    });
                 });
             }
         });
@@ -158,6 +159,14 @@ impl Stores for DiskStores {
             source,
         })
     }
+}
+
+/// Streams that are read at the same time: that is bound by the disk and by checksums
+/// (`server/filestore.go` `dios`).
+pub(super) fn workers() -> usize {
+    /// So many reads a disk can take from few processors, too.
+    const LEAST: usize = 4;
+    std::thread::available_parallelism().map_or(LEAST, usize::from).max(LEAST)
 }
 
 /// How many consumers a stream's directory holds.

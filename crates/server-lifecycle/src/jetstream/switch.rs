@@ -13,7 +13,7 @@ use js_engine::Engine;
 use monitor::{JetStreamConfig, go_duration};
 
 use super::api::ServedApi;
-use super::cluster::can_extend_other_domain;
+use super::cluster::{AssignedByGroup, can_extend_other_domain};
 use super::config::{self, Resolved};
 use super::control::Availability;
 use super::encryption::{init_encryption, load_tpm_key};
@@ -127,6 +127,8 @@ impl Control {
         self.setup_jetstream_exports();
         let requests = AccountPurge::new(&engine, Some(Arc::clone(system.space())));
         Engine::set_standalone(Some(&engine), standalone && !may_extend, &requests);
+        let clustering = self.clustering.read().clone().filter(|_| !standalone || may_extend);
+        self.host.set_link(clustering.map(|clustering| clustering.link()));
         let started = self.enable_accounts().and_then(|()| {
             if standalone && !may_extend { Ok(()) } else { self.start_clustering() }
         });
@@ -158,10 +160,11 @@ impl Control {
         // Without clusters in this server there is nothing to start.
         let Some(clustering) = self.clustering.read().clone() else { return Ok(()) };
         let meta = clustering.start().map_err(JetStreamError::Clustering)?;
-        *self.meta.write() = Some(meta);
         if let Some(engine) = self.engine() {
+            engine.assigned_by(Arc::new(AssignedByGroup(Arc::clone(&meta))));
             engine.usage().set_clustered();
         }
+        *self.meta.write() = Some(meta);
         self.clustered.store(true, Ordering::Release);
         Ok(())
     }
