@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config_validate::asset_version;
 use config_validate::consumer_config::ConsumerLimits;
+use config_validate::repair::{SubjectRepair, repair_subjects};
 use config_validate::stream_config::{
     StreamLimits, Strictness, check_stream_config, check_stream_create, check_stream_update,
     unsupported_feature,
@@ -289,6 +290,7 @@ impl JsAccount {
             reservation,
             standing: Standing::Opening,
             knowledge: Knowledge::Configured,
+            offline_consumers: BTreeMap::new(),
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
         Ok(match before {
@@ -506,20 +508,26 @@ impl JsAccount {
             Found::Broken { config: None, .. } => Knowledge::NameOnly,
             Found::Broken { .. } | Found::Stream { .. } => Knowledge::Configured,
         };
+        let mut offline_consumers = BTreeMap::new();
         let (config, created, store) = match found {
             Found::Stream { config, created, store } => (*config, created, Ok(store)),
-            Found::Broken { name, config, reason } => {
+            Found::Broken { name, config, reason, consumers } => {
                 let bare = StreamConfig { name, num_replicas: 1, ..StreamConfig::default() };
                 let config = config.map_or(bare, |config| *config);
+                offline_consumers = consumers.into_iter().map(|c| (c.name, c.reason)).collect();
                 (config, Timestamp::ZERO, Err(reason))
             }
         };
+        let mut config = config;
         let store = store.and_then(|store| match unsupported_feature(&config) {
-            None if asset_version::is_supported(&config.metadata) => Ok(store),
-            None => Err("unsupported - required API level".to_owned()),
             Some(feature) => Err(format!("unsupported - {feature}")),
+            None => self.repair(&mut config).map(|()| store),
         });
-        let reservation = self.usage.adopt_stream(&config);
+        let reservation = match &store {
+            Ok(_) => self.usage.adopt_stream(&config),
+            // What is not served takes nothing.
+            Err(_) => self.usage.list_stream(&config),
+        };
         let (inbox, slot) = self.core.place();
         let standing = match &store {
             Ok(_) => Standing::Opening,
@@ -534,6 +542,7 @@ impl JsAccount {
             reservation,
             standing,
             knowledge,
+            offline_consumers,
         });
         self.streams.lock().insert(entry.name().to_owned(), Arc::clone(&entry));
         let store = match store {
@@ -578,6 +587,34 @@ impl JsAccount {
             });
         let inbox = Arc::clone(entry.inbox());
         inbox.send(Input::Open(Open { entry, build, opened }));
+    }
+
+    /// Mends what an old defect left in a stored configuration, and says so in the log.
+    fn repair(&self, config: &mut StreamConfig) -> Result<(), String> {
+        let name = config.name.clone();
+        let repaired = repair_subjects(config).map_err(|bad| {
+            tracing::warn!("  Detected bad subject {bad:?} while adding stream {name:?}, will attempt to repair");
+            tracing::warn!("  Error recreating stream {name:?}: invalid subject");
+            format!("invalid subject {bad:?}")
+        })?;
+        for SubjectRepair { was, is } in &repaired.subjects {
+            tracing::warn!(
+                "  Detected bad subject {was:?} while adding stream {name:?}, will attempt to repair"
+            );
+            tracing::warn!("  Bad subject {was:?} repaired to {is:?}");
+        }
+        if repaired.mirror {
+            tracing::warn!("  Detected subjects on a mirrored stream {name:?}, will remove");
+        }
+        Ok(())
+    }
+
+    /// The consumers of a stream that is not served which themselves cannot be, with the reason;
+    /// `None` for any other stream.
+    pub fn offline_consumers(&self, stream: &str) -> Option<BTreeMap<String, String>> {
+        let entry = self.streams.lock().get(stream).cloned()?;
+        let offline = matches!(entry.standing(), Standing::Offline(_));
+        offline.then(|| entry.offline_consumers().clone())
     }
 
     /// Stops all streams of the account and forgets them; what is stored stays. Waits.

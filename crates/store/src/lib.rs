@@ -37,9 +37,9 @@ pub use file_store::{
     mend_stream,
 };
 pub use file_store::{
-    Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, SnapshotBlock,
-    StoreCipher, configure_stream, consumer_files, open_account, open_restored, open_stream,
-    remove_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MasterKey, OfflineConsumer, OpenedStream, Opening,
+    SnapshotBlock, StoreCipher, configure_stream, consumer_files, open_account, open_restored,
+    open_stream, remove_stream, stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
 pub use snapshot::{

@@ -50,8 +50,8 @@ impl Stores for DirStores {
             .map_err(|source| StoreError::Io { context: "listing".into(), source })?;
         let found = opened.into_iter().map(|stream| match stream.opening {
             Opening::Ready { created, config, store } => Found::Stream { config, created, store },
-            Opening::Offline { config, reason } => {
-                Found::Broken { name: stream.name, config, reason }
+            Opening::Offline { config, reason, consumers, .. } => {
+                Found::Broken { name: stream.name, config, reason, consumers }
             }
         });
         Ok(found.collect())

@@ -10,8 +10,9 @@ use js_engine::{Found, Stores};
 use monitor::go_duration;
 use parking_lot::Mutex;
 use store::{
-    Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, Staging, StoreError,
-    StreamStore, configure_stream, open_restored, open_stream, remove_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MemStore, OfflineConsumer, OpenedStream, Opening,
+    Staging, StoreError, StreamStore, configure_stream, open_restored, open_stream, remove_stream,
+    stream_names,
 };
 use types::{Storage, StreamConfig, Timestamp};
 
@@ -66,9 +67,22 @@ impl DiskStores {
                 }
                 Found::Stream { config, created, store }
             }
-            Opening::Offline { config, reason } => {
-                tracing::error!("  Error recovering stream '{account} > {name}': {reason}");
-                Found::Broken { name, config, reason }
+            Opening::Offline { config, reason, log, consumers } => {
+                match log {
+                    Some(line) => tracing::warn!("{line}"),
+                    None => tracing::warn!(
+                        "  Detected unsupported stream '{account} > {name}': {reason}"
+                    ),
+                }
+                for OfflineConsumer { name: consumer, reason, log } in &consumers {
+                    match log {
+                        Some(line) => tracing::warn!("{line}"),
+                        None => tracing::warn!(
+                            "  Detected unsupported consumer '{account} > {name} > {consumer}': {reason}"
+                        ),
+                    }
+                }
+                Found::Broken { name, config, reason, consumers }
             }
         }
     }

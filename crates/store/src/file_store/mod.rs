@@ -31,6 +31,7 @@ mod purge;
 mod rebuild;
 mod record;
 mod recovery;
+mod refusal;
 mod repair;
 pub(crate) mod restored;
 mod resume;
@@ -85,7 +86,8 @@ pub use inspect::{
 };
 pub use mend::{MendError, Mended, mend_stream};
 pub use open::{
-    OpenedStream, Opening, open_account, open_restored, open_stream, remove_stream, stream_names,
+    OfflineConsumer, OpenedStream, Opening, open_account, open_restored, open_stream,
+    remove_stream, stream_names,
 };
 pub use snapshot::{SnapshotBlock, consumer_files};
 pub use usage::{BlockUsage, CacheUsage};
@@ -182,6 +184,7 @@ pub struct FileStore {
     refusal_owed: bool,
     lost: LostStreamData,
     events: Vec<StoreEvent>,
+    offline_consumers: Vec<OfflineConsumer>,
     consumers: Vec<RecoveredConsumer>,
     tick: u64,
     /// Blocks that were used last before this tick go when unused memory is asked for next.
@@ -406,6 +409,7 @@ impl FileStore {
             lost: LostStreamData::default(),
             events: Vec::new(),
             consumers: Vec::new(),
+            offline_consumers: Vec::new(),
             tick: 0,
             unused_before: 0,
             loads: 0,

@@ -6,6 +6,7 @@ mod cluster;
 mod encryption;
 mod faults;
 mod harness;
+mod recovery;
 mod standalone;
 mod switch;
 mod usage;
