@@ -200,7 +200,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn new(space: &Arc<SubjectSpace>) -> Self {
+    pub(super) fn new(space: &Arc<SubjectSpace>) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let received = Arc::new(Received::default());
