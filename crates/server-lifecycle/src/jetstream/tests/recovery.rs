@@ -159,6 +159,7 @@ fn what_cannot_be_read_is_told_and_kept() {
     assert_eq!(world.client.api("STREAM.DELETE.T", "")["success"], true);
     assert_eq!(world.reserved(), 0);
     let dir = world.dir("S");
+    assert_eq!(world.client.api("STREAM.INFO.S", "")["error"]["err_code"], 10194);
     assert!(dir.join("aside/1.blk").is_file() && dir.join("obs/dlc").is_dir());
 }
 
@@ -228,6 +229,12 @@ fn a_consumer_that_asks_for_more_stops_its_stream() {
     assert_eq!((&list["offline"], &list["missing"]), (&json!({"dlc": reason}), &json!(["dlc"])));
     assert_eq!(world.client.api("CONSUMER.NAMES.S", "")["consumers"], json!(["dlc"]));
     assert_eq!(world.reserved(), 1000);
+    let deleted = world.client.api("STREAM.DELETE.S", "");
+    assert_eq!(world.reserved(), 1000, "it had reserved nothing: {deleted}");
+    assert_eq!(
+        account(&world.server, "$G").num_streams(),
+        if deleted["success"] == true { 1 } else { 2 }
+    );
 }
 
 #[test]
