@@ -481,13 +481,19 @@ impl JsAccount {
         reply: impl FnOnce(Result<(), ApiError>) + Send + 'static,
     ) {
         let entry = self.streams.lock().get(name).cloned();
-        let Some(entry) = entry.filter(|entry| entry.begin_closing()) else {
+        let begun = entry.and_then(|entry| entry.begin_closing().map(|stood| (entry, stood)));
+        let Some((entry, stood)) = begun else {
             return reply(Err(errors::STREAM_NOT_FOUND.err()));
         };
         entry.unsubscribe();
         let account = Arc::clone(self);
         let gone = Arc::clone(&entry);
         let closed = Box::new(move |outcome: Result<(), ApiError>| {
+            let outcome = outcome.and_then(|()| match stood {
+                // Nobody had opened what is stored of it.
+                Standing::Offline(_) => account.discard(gone.name()),
+                _ => Ok(()),
+            });
             match &outcome {
                 Ok(()) => account.forget(&gone),
                 Err(error) => gone.closing_failed(&error.description),
@@ -496,6 +502,14 @@ impl JsAccount {
         });
         let close = Close { slot: entry.slot(), ending: Ending::Delete, closed };
         entry.inbox().send(Input::Close(close));
+    }
+
+    /// Removes what is stored of a stream that is not served.
+    fn discard(&self, name: &str) -> Result<(), ApiError> {
+        self.core.stores.discard(&self.name, name).map_err(|error| {
+            tracing::error!(account = self.name, stream = name, %error, "stream delete failed");
+            errors::STREAM_DELETE.with(error.to_string())
+        })
     }
 
     /// Takes over what is stored for the account; `recovered` is told per stream.

@@ -154,14 +154,11 @@ impl StreamEntry {
             && matches!(*self.standing.lock(), Standing::Offline(_))
     }
 
-    /// Moves from being served to being deleted; false where somebody else is at it.
-    pub(crate) fn begin_closing(&self) -> bool {
+    /// Moves on to being deleted, and answers how it stood; `None` where somebody else is at it.
+    pub(crate) fn begin_closing(&self) -> Option<Standing> {
         let mut standing = self.standing.lock();
         let free = matches!(*standing, Standing::Live | Standing::Offline(_));
-        if free {
-            *standing = Standing::Closing;
-        }
-        free
+        free.then(|| std::mem::replace(&mut *standing, Standing::Closing))
     }
 
     /// The delete did not happen.

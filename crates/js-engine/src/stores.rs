@@ -64,7 +64,7 @@ pub trait Stores: Send + Sync {
         Ok(())
     }
 
-    /// Removes what is stored of a stream that nobody serves.
+    /// Removes what is stored of a stream that nobody serves; nothing where there is nothing.
     ///
     /// # Errors
     /// What the disk refuses.

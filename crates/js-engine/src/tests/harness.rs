@@ -70,6 +70,15 @@ impl Stores for DirStores {
         let options = FileStoreOptions::default();
         Ok(Box::new(FileStore::create(disk, &dir, created, config, options)?))
     }
+
+    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        match store::remove_stream(&OsDisk, &self.0.join(account), name) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::Io { context: "removing".into(), source })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 pub(super) fn stores(dir: &Path) -> Arc<dyn Stores> {

@@ -168,10 +168,12 @@ impl Stores for DiskStores {
     }
 
     fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
-        remove_stream(&*self.disk, &self.dir.join(account), name).map_err(|source| StoreError::Io {
-            context: format!("removing stream {name:?}"),
-            source,
-        })
+        match remove_stream(&*self.disk, &self.dir.join(account), name) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Io { context: format!("removing stream {name:?}"), source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
