@@ -67,7 +67,7 @@ fn tier(tiers: &mut BTreeMap<String, TierStats>, replicas: i64) -> &mut TierStat
             max_bytes_required: false,
         },
     };
-    tiers.entry(tier_name(replicas).into()).or_insert(NOTHING)
+    tiers.entry(tier_name(replicas)).or_insert(NOTHING)
 }
 
 /// On how many servers a consumer is (`server/consumer.go` `ConsumerConfig.replicas`).

@@ -366,7 +366,7 @@ pub(super) fn read_consumer(
             Read::Good(created, meta_of(created, config), asset, origin)
         }
         Err(Refusal { reason, log, known }) => {
-            let known = known.map(|(created, config)| (created, meta_of(created, config)));
+            let known = known.map(|known| Box::new((known.0, meta_of(known.0, known.1))));
             Read::Refused(Refusal { reason, log, known })
         }
     }

@@ -160,7 +160,7 @@ fn open_with(
         Read::Good(created, config, asset, origin) => (created, config, asset, origin),
         Read::Refused(Refusal { reason, log, known }) => {
             let consumers = offline_consumers(&**disk, &dir, &name, vault.as_deref());
-            let config = known.map(|(_, config)| Box::new(config));
+            let config = known.map(|known| Box::new(known.1));
             let opening = Opening::Offline { config, reason, log, consumers };
             return OpenedStream { name, opening };
         }

@@ -23,7 +23,7 @@ pub(super) struct Refusal<T> {
     /// the asset asks for more than this server has.
     pub(super) log: Option<String>,
     /// What it says, as far as that could be read.
-    pub(super) known: Option<(Timestamp, T)>,
+    pub(super) known: Option<Box<(Timestamp, T)>>,
 }
 
 impl<T> Refusal<T> {
@@ -69,7 +69,7 @@ pub(super) fn decode<T: DeserializeOwned>(
         }
         (Err(level), None) => (unsupported(&level), None),
     };
-    Err(Refusal { reason, log, known: Some((created, config)) })
+    Err(Refusal { reason, log, known: Some(Box::new((created, config))) })
 }
 
 /// As [`decode`] judges the required API level.

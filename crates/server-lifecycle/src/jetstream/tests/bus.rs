@@ -10,6 +10,8 @@ use parking_lot::Mutex;
 #[derive(Clone, Default)]
 pub(super) struct Bus(Arc<Mutex<State>>);
 
+type Call = Box<dyn FnOnce() + Send>;
+
 #[derive(Default)]
 struct State {
     now_ns: u64,
@@ -17,7 +19,7 @@ struct State {
     /// Number, server, pattern.
     listening: Vec<(u64, String, String, Arc<TakeMessage>)>,
     /// Number, time, call.
-    timers: Vec<(u64, u64, Box<dyn FnOnce() + Send>)>,
+    timers: Vec<(u64, u64, Call)>,
     /// Sender, subject, payload: not yet delivered.
     sent: Vec<(String, String, Vec<u8>)>,
 }

@@ -11,6 +11,9 @@ use crate::Embedded;
 const CONSUMER: &str =
     "{\"stream_name\":\"S\",\"config\":{\"durable_name\":\"dlc\",\"ack_policy\":\"explicit\"}}";
 
+/// What happens to a directory while JetStream is off.
+type Harm<'a> = &'a dyn Fn(&Path);
+
 /// A server with streams S, which has the durable consumer dlc, and T; three messages in each.
 struct World {
     server: Embedded,
@@ -119,7 +122,7 @@ fn a_stream_and_its_consumer_survive_as_they_were() {
 fn what_cannot_be_read_is_told_and_kept() {
     mark::check!(F1402);
     let missing = |file: &'static str| move |dir: &Path| fs::remove_file(dir.join(file)).unwrap();
-    let rows: [(&str, &dyn Fn(&Path)); 4] = [
+    let rows: [(&str, Harm<'_>); 4] = [
         ("WARN   Missing stream metafile for \"$DIR/meta.inf\"", &missing("meta.inf")),
         ("WARN   Missing stream checksum file \"$DIR/meta.sum\"", &missing("meta.sum")),
         (
@@ -239,7 +242,7 @@ fn a_consumer_that_asks_for_more_stops_its_stream() {
 #[test]
 fn a_bad_consumer_costs_itself_only() {
     mark::check!(F1402);
-    let rows: [(&str, bool, &dyn Fn(&Path)); 4] = [
+    let rows: [(&str, bool, Harm<'_>); 4] = [
         ("another sum", true, &|dir| fs::write(dir.join("meta.sum"), "0123456789abcdef").unwrap()),
         ("no meta.inf", false, &|dir| fs::remove_file(dir.join("meta.inf")).unwrap()),
         ("no meta.sum", false, &|dir| fs::remove_file(dir.join("meta.sum")).unwrap()),
