@@ -188,6 +188,14 @@ enum Check {
     Presence,
 }
 
+/// Whether a change that was cut short is finished, and a copy made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hands {
+    On,
+    /// Nothing on disk changes.
+    Off,
+}
+
 pub(super) type Object = serde_json::Map<String, serde_json::Value>;
 
 /// Reads the JSON object of a meta file, checks its sum, takes `Created` (and `Name`) off.
@@ -196,6 +204,7 @@ fn read_object(
     vault: Option<&Vault>,
     keyed: Keyed<'_>,
     check: Check,
+    hands: Hands,
 ) -> Result<(Timestamp, Object, Asset, Origin), Refusal<()>> {
     let Keyed { dir, name, context, .. } = keyed;
     let words = Words::of(check);
@@ -203,9 +212,11 @@ fn read_object(
         let log = format!("{}{} {name:?}: {text}", words.indent, words.undone);
         Refusal::new(text, log)
     };
-    finish_rekey(disk, vault, keyed).map_err(undone)?;
+    if hands == Hands::On {
+        finish_rekey(disk, vault, keyed).map_err(undone)?;
+    }
     let read = read_asset(disk, vault, dir, context);
-    if read.is_ok() {
+    if read.is_ok() && hands == Hands::On {
         // Under a key that is not ours nothing is touched.
         finish_write(disk, dir, name)
             .map_err(|error| undone(format!("a change of {META} cannot be finished: {error}")))?;
@@ -242,7 +253,7 @@ fn read_object(
         let log = words.unreadable(dir, &reason);
         Refusal::new(reason, log)
     })?;
-    if computed.as_bytes() == sum {
+    if computed.as_bytes() == sum && hands == Hands::On {
         meta_copy::refresh(disk, dir, name);
     }
     Ok((created, object, Asset(read.secret), read.origin))
@@ -318,7 +329,7 @@ pub(super) fn read_stream(
     let sealed = dir.join(MSGS).join(INDEX);
     let read = || {
         let keyed = Keyed { dir, name, context: name, sealed: &sealed };
-        let read = read_object(disk, vault, keyed, Check::Sum);
+        let read = read_object(disk, vault, keyed, Check::Sum, Hands::On);
         let (created, object, asset, origin) = read.map_err(Refusal::of)?;
         let unreadable = |text: &str| Words::of(Check::Sum).unreadable(dir, text);
         let config: StreamConfig =
@@ -343,6 +354,7 @@ pub(super) fn read_consumer(
     stream: &str,
     name: &str,
     vault: Option<&Vault>,
+    hands: Hands,
 ) -> Read<ConsumerMeta> {
     let sealed = dir.join(consumer_file::STATE);
     let context = format!("{stream}.{name}");
@@ -350,7 +362,7 @@ pub(super) fn read_consumer(
     let read = || {
         let hashed = format!("{stream}/{name}");
         let keyed = Keyed { dir, name: &hashed, context: &context, sealed: &sealed };
-        let read = read_object(disk, vault, keyed, Check::Presence);
+        let read = read_object(disk, vault, keyed, Check::Presence, hands);
         let (created, object, asset, origin) = read.map_err(Refusal::of)?;
         let unreadable = |text: &str| Words::of(Check::Presence).unreadable(dir, text);
         let config: ConsumerConfig = refusal::decode(

@@ -9,7 +9,7 @@ use types::{Retention, StreamConfig, Timestamp};
 
 use super::consumer_file::ConsumerFile;
 use super::crypt::{Origin, Vault};
-use super::meta::{self, Read};
+use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
 use super::refusal::Refusal;
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
@@ -202,7 +202,7 @@ fn offline_consumers(
     let names = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);
     let offline = names.filter_map(|entry| {
         let name = entry.name.to_str()?;
-        match meta::read_consumer(disk, &obs.join(name), stream, name, vault) {
+        match meta::read_consumer(disk, &obs.join(name), stream, name, vault, Hands::Off) {
             Read::Refused(refusal) if refusal.known.is_some() => Some(offline(name, refusal)),
             Read::Refused(_) | Read::Good(..) => None,
         }
@@ -252,6 +252,7 @@ impl FileStore {
                 &self.config.name,
                 name,
                 self.vault.as_deref(),
+                Hands::On,
             ) {
                 Read::Good(_, meta, asset, origin) => (meta, asset, origin),
                 // It asks for more than this server has: the stream waits for one that has it.
