@@ -255,8 +255,11 @@ impl FileStore {
                 Hands::On,
             ) {
                 Read::Good(_, meta, asset, origin) => (meta, asset, origin),
-                // It asks for more than this server has: the stream waits for one that has it.
-                Read::Refused(refusal) if refusal.known.is_some() => {
+                // It asks for more than this server has: the stream waits for one that has it. What
+                // is damaged asks for nothing.
+                Read::Refused(refusal)
+                    if refusal.known.is_some() && standing != Standing::Damaged =>
+                {
                     self.offline_consumers.push(offline(name, refusal));
                     continue;
                 }
