@@ -66,6 +66,12 @@ impl Basic {
         drop(self.server.take());
     }
 
+    /// Starts again after a stop.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "it runs");
+        self.launch();
+    }
+
     /// Stops, and starts on the same directory; clients are to connect anew.
     pub fn restart(&mut self) {
         self.stop();
@@ -105,23 +111,24 @@ impl Raw {
         payload: &str,
         subject: impl Fn(u64) -> S,
     ) {
-        /// Publishes that wait for their ack.
-        const WINDOW: u64 = 4096;
-        let mut text = String::from("SUB _ACKS 77\r\n");
+        /// Bytes of publishes that wait for their ack.
+        const IN_FLIGHT: u64 = 16 << 20;
+        let window = (IN_FLIGHT / (payload.len() as u64 + 1)).clamp(2, 4096);
+        let mut text = String::from("SUB _ACKS.many 77\r\n");
         let mut acked = 0;
         for number in 0..count {
             let subject = subject(number);
             text.push_str(&format!(
-                "PUB {} _ACKS {}\r\n{payload}\r\n",
+                "PUB {} _ACKS.many {}\r\n{payload}\r\n",
                 subject.as_ref(),
                 payload.len()
             ));
-            let full = number + 1 - acked == WINDOW || number + 1 == count;
+            let full = number + 1 - acked == window || number + 1 == count;
             if text.len() >= 1 << 16 || full {
                 self.send(&text);
                 text.clear();
             }
-            while full && (acked + WINDOW / 2 <= number || number + 1 == count) && acked < count {
+            while full && (acked + window / 2 <= number || number + 1 == count) && acked < count {
                 let ack = self.message().1;
                 assert!(!ack.contains("\"error\"") && ack.contains("\"seq\""), "{ack}");
                 acked += 1;

@@ -37,6 +37,8 @@ cargo xtask COMMAND
       --seconds N       length of one run (default 3)
       --runs N          alternating runs per row, the median counts (default 3)
       --dir PATH        where store directories go (default: the target directory)
+  bench batch27     the tests of a batch that measure, at full size (release build)
+      NAMES             and these tests
   bench store       the store alone: appends, recovery, memory, searches, consumers
       --messages N      messages of the large streams (default 1,000,000)
       --subjects N      subjects of the stream with many (default 1,000,000)

@@ -225,6 +225,13 @@ impl AccountUsage {
         StreamReservation::adopt(Arc::clone(self), tier, config)
     }
 
+    /// Registers a stream that is on disk and not served: it reserves nothing.
+    pub fn list_stream(self: &Arc<Self>, config: &StreamConfig) -> StreamReservation {
+        let (name, tier) = self.select(config.num_replicas);
+        let tier = tier.unwrap_or_else(|| self.tier(&name));
+        StreamReservation::list(Arc::clone(self), tier, config)
+    }
+
     /// Bytes that the streams of a tier took and did not give back: what own usage is, where
     /// nothing went wrong. Exact while none of them charges or credits.
     pub fn taken(&self, tier: &str, kind: Storage) -> u64 {

@@ -22,7 +22,7 @@ mod tier;
 
 pub use account::AccountUsage;
 pub use api_counters::ApiCounters;
-pub use cluster::{MIN_UPDATE_GAP_NS, SystemMessages, UPDATE_INTERVAL_NS};
+pub use cluster::{Ends, MIN_UPDATE_GAP_NS, SystemMessages, TakeMessage, UPDATE_INTERVAL_NS};
 pub use correction::{Correction, Drift, Recount};
 pub use exceed::{Exceeds, Placement, message_size};
 pub use quota::{ConsumerTicket, StreamQuota};

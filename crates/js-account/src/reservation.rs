@@ -80,6 +80,18 @@ impl StreamReservation {
         StreamReservation { account, tier, kind, replicas, listed, bytes }
     }
 
+    /// Registers a stream that is not served: it reserves nothing.
+    pub(crate) fn list(account: Arc<AccountUsage>, tier: Arc<Tier>, config: &StreamConfig) -> Self {
+        let listed = account.listing.lock().add(tier.name(), config);
+        let (kind, replicas) = (config.storage, config.num_replicas);
+        StreamReservation { account, tier, kind, replicas, listed, bytes: 0 }
+    }
+
+    /// Gives the bytes back of a stream that is not served any more; it stays registered.
+    pub fn release(&mut self) {
+        self.sub(self.bytes);
+    }
+
     fn would_fit(&self, bytes: u64) -> bool {
         let server = &self.account.server;
         self.tier.reserved.of(self.kind).would_fit(bytes, self.tier.bytes.of(self.kind))

@@ -30,6 +30,7 @@ pub struct ServerUsage {
     pub(crate) used: PerKind<Bytes>,
     pub(crate) reserved: PerKind<Gauge>,
     clustered: AtomicBool,
+    alone: AtomicBool,
     accounts: Mutex<BTreeMap<String, Arc<AccountUsage>>>,
     api: ApiCounters,
 }
@@ -43,6 +44,7 @@ impl ServerUsage {
             used: PerKind::default(),
             reserved: PerKind::default(),
             clustered: AtomicBool::new(false),
+            alone: AtomicBool::new(true),
             accounts: Mutex::new(BTreeMap::new()),
             api: ApiCounters::default(),
         })
@@ -108,6 +110,17 @@ impl ServerUsage {
     /// Says that the server runs in a cluster; it stays so.
     pub fn set_clustered(&self) {
         self.clustered.store(true, Ordering::Release);
+    }
+
+    /// Says whether the server runs alone: it neither is part of a cluster nor extends one. It is
+    /// taken to, until this is called.
+    pub fn set_standalone(&self, alone: bool) {
+        self.alone.store(alone, Ordering::Release);
+    }
+
+    /// Whether the server runs alone, which is known before a cluster is there.
+    pub fn is_standalone(&self) -> bool {
+        self.alone.load(Ordering::Acquire) && !self.is_clustered()
     }
 
     /// Whether the server runs in a cluster.

@@ -1,12 +1,17 @@
 //! Requests about consumers.
 
+use std::collections::BTreeMap;
+
 use config_validate::asset_name::has_path_separator;
 use config_validate::asset_version;
 use config_validate::consumer_config::{check_consumer_config, unsupported_feature};
 use config_validate::stream_config::Strictness;
 use serde::{Deserialize, Serialize};
 use stream::ConsumerCreate;
-use types::api::{ConsumerCreateRequest, PageRequest, PauseRequest, Success};
+use types::api::{
+    ConsumerCreateRequest, ConsumerList, ConsumerNames, LIST_LIMIT, NAMES_LIMIT, PageRequest,
+    Paged, PauseRequest, Success,
+};
 use types::{ApiError, ConsumerInfo, errors};
 
 use crate::api::Job;
@@ -225,6 +230,13 @@ fn reset(stream: &str, consumer: &str, job: &Job<'_>, call: Call) {
 
 pub(crate) fn names(stream: &str, job: &Job<'_>, call: Call) {
     let request: PageRequest = check!(call, json::decode_optional(job.body, job.unknown));
+    if let Some(offline) = job.account.offline_consumers(stream) {
+        let total = offline.len();
+        let offset = request.offset.min(total);
+        let consumers = offline.into_keys().skip(offset).take(NAMES_LIMIT).collect();
+        let page = Paged { total, offset, limit: NAMES_LIMIT };
+        return call.finish(Ok(ConsumerNames { page, consumers }));
+    }
     job.account.with_stream(
         stream,
         move |stream, _, _| Ok(stream.consumer_names(request.offset)),
@@ -234,6 +246,14 @@ pub(crate) fn names(stream: &str, job: &Job<'_>, call: Call) {
 
 pub(crate) fn list(stream: &str, job: &Job<'_>, call: Call) {
     let request: PageRequest = check!(call, json::decode_optional(job.body, job.unknown));
+    if let Some(offline) = job.account.offline_consumers(stream) {
+        let total = offline.len();
+        let offset = request.offset.min(total);
+        let offline: BTreeMap<_, _> = offline.into_iter().skip(offset).collect();
+        let missing = offline.keys().cloned().collect();
+        let page = Paged { total, offset, limit: LIST_LIMIT };
+        return call.finish(Ok(ConsumerList { page, consumers: Vec::new(), offline, missing }));
+    }
     job.account.with_stream(
         stream,
         move |stream, ctx, fx| Ok(stream.consumer_list(ctx, request.offset, fx)),

@@ -10,6 +10,7 @@
 //!
 //! Wire sources: `server/jetstream_api.go`, `server/jetstream_events.go`.
 
+mod account_purge;
 mod api;
 mod audit;
 mod call;
@@ -21,6 +22,7 @@ mod service;
 mod streams;
 mod transfer;
 
+pub use account_purge::AccountPurge;
 pub use api::{Api, ApiSettings, Request};
 pub use service::{Clients, INFO_SUBJECT, SUBJECTS};
 

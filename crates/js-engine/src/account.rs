@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use config_validate::asset_version;
 use config_validate::consumer_config::ConsumerLimits;
+use config_validate::repair::{SubjectRepair, repair_subjects};
 use config_validate::stream_config::{
     StreamLimits, Strictness, check_stream_config, check_stream_create, check_stream_update,
     unsupported_feature,
@@ -18,6 +19,7 @@ use types::{
     errors,
 };
 
+use crate::assigned::count_assigned;
 use crate::capacity::check_all_limits;
 use crate::engine::Core;
 use crate::registry::{EntryParts, Knowledge, Standing, StreamEntry};
@@ -86,7 +88,14 @@ impl JsAccount {
 
     /// The report of `$JS.API.INFO`.
     pub fn stats(&self) -> AccountStats {
-        self.usage.stats(&self.core.settings.domain)
+        let mut stats = self.usage.stats(&self.core.settings.domain);
+        if self.usage.server().is_clustered()
+            && let Some(assignments) = self.core.assignments.get()
+        {
+            let is_flat = self.usage.limits().contains_key("");
+            count_assigned(&mut stats, is_flat, &assignments.of_account(&self.name));
+        }
+        stats
     }
 
     /// Limits for the consumers of a stream.
@@ -281,6 +290,7 @@ impl JsAccount {
             reservation,
             standing: Standing::Opening,
             knowledge: Knowledge::Configured,
+            offline_consumers: BTreeMap::new(),
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
         Ok(match before {
@@ -471,13 +481,19 @@ impl JsAccount {
         reply: impl FnOnce(Result<(), ApiError>) + Send + 'static,
     ) {
         let entry = self.streams.lock().get(name).cloned();
-        let Some(entry) = entry.filter(|entry| entry.begin_closing()) else {
+        let begun = entry.and_then(|entry| entry.begin_closing().map(|stood| (entry, stood)));
+        let Some((entry, stood)) = begun else {
             return reply(Err(errors::STREAM_NOT_FOUND.err()));
         };
         entry.unsubscribe();
         let account = Arc::clone(self);
         let gone = Arc::clone(&entry);
         let closed = Box::new(move |outcome: Result<(), ApiError>| {
+            let outcome = outcome.and_then(|()| match stood {
+                // Nobody had opened what is stored of it.
+                Standing::Offline(_) => account.discard(gone.name()),
+                _ => Ok(()),
+            });
             match &outcome {
                 Ok(()) => account.forget(&gone),
                 Err(error) => gone.closing_failed(&error.description),
@@ -486,6 +502,14 @@ impl JsAccount {
         });
         let close = Close { slot: entry.slot(), ending: Ending::Delete, closed };
         entry.inbox().send(Input::Close(close));
+    }
+
+    /// Removes what is stored of a stream that is not served.
+    fn discard(&self, name: &str) -> Result<(), ApiError> {
+        self.core.stores.discard(&self.name, name).map_err(|error| {
+            tracing::error!(account = self.name, stream = name, %error, "stream delete failed");
+            errors::STREAM_DELETE.with(error.to_string())
+        })
     }
 
     /// Takes over what is stored for the account; `recovered` is told per stream.
@@ -498,20 +522,26 @@ impl JsAccount {
             Found::Broken { config: None, .. } => Knowledge::NameOnly,
             Found::Broken { .. } | Found::Stream { .. } => Knowledge::Configured,
         };
+        let mut offline_consumers = BTreeMap::new();
         let (config, created, store) = match found {
             Found::Stream { config, created, store } => (*config, created, Ok(store)),
-            Found::Broken { name, config, reason } => {
+            Found::Broken { name, config, reason, consumers } => {
                 let bare = StreamConfig { name, num_replicas: 1, ..StreamConfig::default() };
                 let config = config.map_or(bare, |config| *config);
+                offline_consumers = consumers.into_iter().map(|c| (c.name, c.reason)).collect();
                 (config, Timestamp::ZERO, Err(reason))
             }
         };
+        let mut config = config;
         let store = store.and_then(|store| match unsupported_feature(&config) {
-            None if asset_version::is_supported(&config.metadata) => Ok(store),
-            None => Err("unsupported - required API level".to_owned()),
             Some(feature) => Err(format!("unsupported - {feature}")),
+            None => self.repair(&mut config).map(|()| store),
         });
-        let reservation = self.usage.adopt_stream(&config);
+        let reservation = match &store {
+            Ok(_) => self.usage.adopt_stream(&config),
+            // What is not served takes nothing.
+            Err(_) => self.usage.list_stream(&config),
+        };
         let (inbox, slot) = self.core.place();
         let standing = match &store {
             Ok(_) => Standing::Opening,
@@ -526,6 +556,7 @@ impl JsAccount {
             reservation,
             standing,
             knowledge,
+            offline_consumers,
         });
         self.streams.lock().insert(entry.name().to_owned(), Arc::clone(&entry));
         let store = match store {
@@ -570,6 +601,34 @@ impl JsAccount {
             });
         let inbox = Arc::clone(entry.inbox());
         inbox.send(Input::Open(Open { entry, build, opened }));
+    }
+
+    /// Mends what an old defect left in a stored configuration, and says so in the log.
+    fn repair(&self, config: &mut StreamConfig) -> Result<(), String> {
+        let name = config.name.clone();
+        let repaired = repair_subjects(config).map_err(|bad| {
+            tracing::warn!("  Detected bad subject {bad:?} while adding stream {name:?}, will attempt to repair");
+            tracing::warn!("  Error recreating stream {name:?}: invalid subject");
+            format!("invalid subject {bad:?}")
+        })?;
+        for SubjectRepair { was, is } in &repaired.subjects {
+            tracing::warn!(
+                "  Detected bad subject {was:?} while adding stream {name:?}, will attempt to repair"
+            );
+            tracing::warn!("  Bad subject {was:?} repaired to {is:?}");
+        }
+        if repaired.mirror {
+            tracing::warn!("  Detected subjects on a mirrored stream {name:?}, will remove");
+        }
+        Ok(())
+    }
+
+    /// The consumers of a stream that is not served which themselves cannot be, with the reason;
+    /// `None` for any other stream.
+    pub fn offline_consumers(&self, stream: &str) -> Option<BTreeMap<String, String>> {
+        let entry = self.streams.lock().get(stream).cloned()?;
+        let offline = matches!(entry.standing(), Standing::Offline(_));
+        offline.then(|| entry.offline_consumers().clone())
     }
 
     /// Stops all streams of the account and forgets them; what is stored stays. Waits.

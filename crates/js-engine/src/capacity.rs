@@ -176,7 +176,7 @@ pub(crate) fn sufficient_resources(
     ask: &TierLimits,
 ) -> Result<(), ApiError> {
     // In a cluster the servers share the promise.
-    if server.is_clustered() {
+    if !server.is_standalone() {
         return Ok(());
     }
     mark::hit!(F1441);
@@ -241,7 +241,7 @@ impl Core {
     }
 
     pub(crate) fn reservations_changed(&self, server: &ServerUsage) {
-        if server.is_clustered()
+        if !server.is_standalone()
             && let Some(statistics) = self.statistics.get()
         {
             statistics.changed();

@@ -15,11 +15,13 @@ use stream::StreamEnv;
 use types::{AccountLimits, ApiError, EngineStats, Timestamp, errors};
 
 use crate::account::JsAccount;
+use crate::assigned::Assignments;
 use crate::capacity::{Statistics, diff_checked_limits, sufficient_resources};
 use crate::ids::Ids;
 use crate::recount::Recounter;
 use crate::settings::EngineSettings;
 use crate::shard::{Inbox, Input, Shard};
+use crate::standalone::Standing;
 use crate::stores::Stores;
 
 /// What the engine takes from outside.
@@ -54,6 +56,7 @@ pub(crate) struct Core {
     inboxes: Vec<(Arc<Inbox>, AtomicU32)>,
     next_shard: AtomicUsize,
     pub(crate) statistics: OnceLock<Arc<dyn Statistics>>,
+    pub(crate) assignments: OnceLock<Arc<dyn Assignments>>,
     /// Held to count usage again; shared by whoever charges on no shard.
     pub(crate) recounting: RwLock<()>,
 }
@@ -104,6 +107,7 @@ pub struct Engine {
     disabled: AtomicBool,
     shutting_down: AtomicBool,
     out_of_space: AtomicBool,
+    pub(crate) standing: Standing,
     /// Held while an account is enabled or disabled, or all are torn down.
     enrolling: Mutex<Torn>,
 }
@@ -152,6 +156,7 @@ impl Engine {
             inboxes,
             next_shard: AtomicUsize::new(0),
             statistics: OnceLock::new(),
+            assignments: OnceLock::new(),
             recounting: RwLock::default(),
         });
         Ok(Arc::new(Engine {
@@ -163,6 +168,7 @@ impl Engine {
             disabled: AtomicBool::new(false),
             shutting_down: AtomicBool::new(false),
             out_of_space: AtomicBool::new(false),
+            standing: Standing::default(),
             enrolling: Mutex::new(Torn::No),
         }))
     }
@@ -214,6 +220,11 @@ impl Engine {
     /// Names who tells other servers of changed reservations; the first one stays.
     pub fn tell_statistics(&self, statistics: Arc<dyn Statistics>) {
         let _ = self.core.statistics.set(statistics);
+    }
+
+    /// Names who knows what the cluster assigned; the first one stays.
+    pub fn assigned_by(&self, assignments: Arc<dyn Assignments>) {
+        let _ = self.core.assignments.set(assignments);
     }
 
     /// Usage and limits of the server.
@@ -338,6 +349,11 @@ impl Engine {
         self.accounts.lock().get(name).cloned()
     }
 
+    /// Removes everything that is stored for an account.
+    pub(crate) fn discard_account(&self, name: &str) -> Result<(), StoreError> {
+        self.core.stores.discard_account(name)
+    }
+
     /// All enabled accounts by name.
     pub fn accounts(&self) -> Vec<Arc<JsAccount>> {
         self.accounts.lock().values().cloned().collect()
@@ -347,6 +363,7 @@ impl Engine {
     /// is enabled after that, and none can be.
     pub fn stop(&self, within: Duration) -> bool {
         self.shutting_down.store(true, Ordering::Release);
+        self.stop_listening();
         *self.enrolling.lock() = Torn::Yes;
         let accounts = std::mem::take(&mut *self.accounts.lock());
         for account in accounts.values() {

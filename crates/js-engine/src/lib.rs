@@ -15,6 +15,7 @@
 
 mod account;
 mod advisories;
+mod assigned;
 mod capacity;
 mod engine;
 mod ids;
@@ -24,10 +25,12 @@ mod restore;
 mod settings;
 mod shard;
 mod snapshot;
+mod standalone;
 mod stores;
 mod subjects;
 
 pub use account::{CreatedStream, JsAccount, Reply, StreamView};
+pub use assigned::{Assignment, Assignments};
 pub use capacity::{
     ByteRequest, Statistics, TierLimits, check_account_limits, check_all_limits,
     check_bytes_limits, diff_checked_limits, reserved_storage,
@@ -37,6 +40,7 @@ pub use ids::Ids;
 pub use restore::StreamRestore;
 pub use settings::{EngineSettings, InboxLimits};
 pub use snapshot::{SnapshotCheck, SnapshotError, StreamSnapshot};
+pub use standalone::LeaderRequests;
 pub use stores::{Found, Stores};
 
 #[cfg(test)]

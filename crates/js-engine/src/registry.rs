@@ -1,5 +1,6 @@
 //! One stream as its account knows it: where it runs, what it takes in, what it has reserved.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -47,6 +48,8 @@ pub(crate) struct StreamEntry {
     claims: Mutex<Vec<String>>,
     standing: Mutex<Standing>,
     knowledge: Knowledge,
+    /// Of a stream that is not served: consumers that are not either, with the reason.
+    offline_consumers: BTreeMap<String, String>,
     subscriptions: Mutex<Vec<Arc<Subscription>>>,
     /// Given back when the stream is forgotten.
     reservation: Mutex<Option<StreamReservation>>,
@@ -62,6 +65,7 @@ pub(crate) struct EntryParts {
     pub(crate) reservation: StreamReservation,
     pub(crate) standing: Standing,
     pub(crate) knowledge: Knowledge,
+    pub(crate) offline_consumers: BTreeMap<String, String>,
 }
 
 impl StreamEntry {
@@ -76,6 +80,7 @@ impl StreamEntry {
             config: ArcSwap::from_pointee(parts.config),
             standing: Mutex::new(parts.standing),
             knowledge: parts.knowledge,
+            offline_consumers: parts.offline_consumers,
             subscriptions: Mutex::new(Vec::new()),
             reservation: Mutex::new(Some(parts.reservation)),
         })
@@ -135,6 +140,10 @@ impl StreamEntry {
         self.config.load_full()
     }
 
+    pub(crate) fn offline_consumers(&self) -> &BTreeMap<String, String> {
+        &self.offline_consumers
+    }
+
     pub(crate) fn standing(&self) -> Standing {
         self.standing.lock().clone()
     }
@@ -145,14 +154,11 @@ impl StreamEntry {
             && matches!(*self.standing.lock(), Standing::Offline(_))
     }
 
-    /// Moves from being served to being deleted; false where somebody else is at it.
-    pub(crate) fn begin_closing(&self) -> bool {
+    /// Moves on to being deleted, and answers how it stood; `None` where somebody else is at it.
+    pub(crate) fn begin_closing(&self) -> Option<Standing> {
         let mut standing = self.standing.lock();
         let free = matches!(*standing, Standing::Live | Standing::Offline(_));
-        if free {
-            *standing = Standing::Closing;
-        }
-        free
+        free.then(|| std::mem::replace(&mut *standing, Standing::Closing))
     }
 
     /// The delete did not happen.
@@ -233,5 +239,8 @@ impl StreamEntry {
     pub(crate) fn failed(&self, reason: &str) {
         self.unsubscribe();
         *self.standing.lock() = Standing::Offline(reason.to_owned());
+        if let Some(reservation) = self.reservation.lock().as_mut() {
+            reservation.release();
+        }
     }
 }

@@ -67,6 +67,7 @@ impl JsAccount {
             reservation,
             standing: Standing::Opening,
             knowledge: Knowledge::Configured,
+            offline_consumers: std::collections::BTreeMap::new(),
         });
         streams.insert(entry.name().to_owned(), Arc::clone(&entry));
         Ok(entry)

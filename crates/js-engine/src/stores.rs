@@ -1,6 +1,6 @@
 //! Where streams get their stores from, as the engine sees it.
 
-use store::{Staging, StoreError, StreamStore};
+use store::{OfflineConsumer, Staging, StoreError, StreamStore};
 use types::{StreamConfig, Timestamp};
 
 /// Makes and finds the stores of streams.
@@ -50,10 +50,21 @@ pub trait Stores: Send + Sync {
     /// Opens a stream that [`store::Staged::put_in_place`] has put there.
     fn open_restored(&self, account: &str, name: &str) -> Found {
         let reason = format!("{account} stores no restored streams");
-        Found::Broken { name: name.to_owned(), config: None, reason }
+        Found::Broken { name: name.to_owned(), config: None, reason, consumers: Vec::new() }
     }
 
-    /// Removes what is stored of a stream that nobody serves.
+    /// Removes everything stored for an account, of which no stream is served; nothing where there
+    /// is nothing.
+    ///
+    /// # Errors
+    /// What the disk refuses.
+    fn discard_account(&self, account: &str) -> Result<(), StoreError> {
+        // Where nothing is kept in files nothing is left of streams that were deleted.
+        let _ = account;
+        Ok(())
+    }
+
+    /// Removes what is stored of a stream that nobody serves; nothing where there is nothing.
     ///
     /// # Errors
     /// What the disk refuses.
@@ -83,5 +94,7 @@ pub enum Found {
         config: Option<Box<StreamConfig>>,
         /// Why not.
         reason: String,
+        /// Consumers that ask for more than this server has.
+        consumers: Vec<OfflineConsumer>,
     },
 }

@@ -1,5 +1,7 @@
 //! The contract that every stream store keeps: memory, file, and any to come.
 
+use std::ops::{ControlFlow, Range};
+
 use crate::file_store::SnapshotBlock;
 use crate::snapshot::{IndexFit, SnapshotPlan};
 use types::{LostStreamData, StreamConfig, Timestamp};
@@ -356,8 +358,26 @@ pub trait StreamStore: Send {
     /// Cheap figures.
     fn totals(&self) -> Totals;
 
+    /// The gaps between first and last sequence, ascending, until `each` breaks it off.
+    fn deleted_runs(&self, each: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>);
+
     /// Interior deleted sequences, ascending (at most `max`).
-    fn deleted(&self, max: usize) -> Vec<u64>;
+    fn deleted(&self, max: usize) -> Vec<u64> {
+        let mut deleted = Vec::new();
+        if max > 0 {
+            self.deleted_runs(&mut |run| {
+                deleted.extend(run.take(max - deleted.len()));
+                if deleted.len() < max { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            });
+        }
+        deleted
+    }
+
+    /// Counts, bounds and deleted sequences as one server of a group tells them another, with the
+    /// count of proposals that failed (`server/store.go` `EncodedStreamState`).
+    fn encoded_state(&self, failed: u64) -> Vec<u8> {
+        crate::stream_state::encode(self, failed)
+    }
 
     /// Messages lost to damage, if any.
     fn lost(&self) -> Option<LostStreamData>;

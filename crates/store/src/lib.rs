@@ -21,6 +21,7 @@ mod filter_walk;
 mod limits;
 mod mem_store;
 mod snapshot;
+mod stream_state;
 mod ttl;
 
 pub use api::{
@@ -36,14 +37,15 @@ pub use file_store::{
     mend_stream,
 };
 pub use file_store::{
-    Encryption, FileStore, FileStoreOptions, MasterKey, OpenedStream, Opening, SnapshotBlock,
-    StoreCipher, configure_stream, consumer_files, open_account, open_restored, open_stream,
-    remove_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MasterKey, OfflineConsumer, OpenedStream, Opening,
+    SnapshotBlock, StoreCipher, configure_stream, consumer_files, open_account, open_restored,
+    open_stream, remove_stream, stream_names,
 };
 pub use mem_store::{MemConsumer, MemStore};
 pub use snapshot::{
     ArchiveFile, ArchiveWriter, ERRORS_FILE, IndexFit, RestoreError, SnapshotPlan, Staged, Staging,
 };
+pub use stream_state::{StreamState, StreamStateError};
 
 #[cfg(test)]
 mod tests;

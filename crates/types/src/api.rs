@@ -319,6 +319,12 @@ pub struct ConsumerList {
     pub page: Paged,
     /// Consumers by name.
     pub consumers: Vec<ConsumerInfo>,
+    /// Consumers that cannot be served, with the reason.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub offline: BTreeMap<String, String>,
+    /// The same by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
 }
 
 /// `CONSUMER.PAUSE` request.

@@ -2,8 +2,10 @@
 //!
 //! Tests 9, 10 (jetstream_versioning_test.go) of the ledger.
 
+use serde_json::{Value, json};
 use server_lifecycle::Embedded;
-use tests::Raw;
+use store::ArchiveWriter;
+use tests::{Basic, Raw};
 
 /// All subjects of the API, as the reference subscribes to them.
 const API_SUBJECTS: [&str; 24] = [
@@ -60,4 +62,42 @@ fn jetstream_api_error_on_required_api_level() {
         assert_eq!(error["description"], text, "{subject}: {body}");
     }
     assert_eq!(client.sync(), [""; 0], "each is answered once");
+}
+
+/// A stream's configuration and nothing else, as a snapshot.
+fn snapshot_of(config: &Value) -> Vec<u8> {
+    let mut archive = ArchiveWriter::new(Vec::new(), 0);
+    let meta = config.to_string();
+    archive.add("meta.inf", meta.as_bytes()).unwrap();
+    archive.finish().unwrap()
+}
+
+#[test]
+fn jetstream_metadata_stream_restore_and_restart() {
+    let mut server = Basic::start();
+    let mut client = server.client();
+    let config =
+        json!({"name": "STREAM", "retention": "limits", "storage": "file", "num_replicas": 1});
+    let answer = client.check_api("$JS.API.STREAM.RESTORE.STREAM", &json!({"config": config}));
+    let subject = answer["deliver_subject"].as_str().expect("where to send it").to_owned();
+    let reply = client.request_bytes(&subject, &snapshot_of(&config));
+    assert_eq!(reply, "", "no error");
+    let created = client.check_api(&subject, &Value::Null);
+    assert_eq!(created["type"], "io.nats.jetstream.api.v1.stream_create_response");
+    let level = types::API_LEVEL.to_string();
+    let metadata = json!({"_nats.ver": client.info["version"], "_nats.level": level});
+    assert_eq!(created["config"]["metadata"], metadata, "{created}");
+    let info = client.check_api("$JS.API.STREAM.INFO.STREAM", &Value::Null);
+    assert_eq!(info["config"]["metadata"], metadata, "{info}");
+    let meta = server.store_dir().join("$G/streams/STREAM/meta.inf");
+    let stored = std::fs::read_to_string(meta).expect("the stream is on disk");
+    assert!(!stored.contains("_nats.ver"), "what the server adds is not stored: {stored}");
+    assert!(!stored.contains("_nats.level"), "what the server adds is not stored: {stored}");
+    let before = server.store_dir();
+    drop(client);
+    server.restart();
+    assert_eq!(server.store_dir(), before, "on the same store");
+    let mut client = server.client();
+    let info = client.check_api("$JS.API.STREAM.INFO.STREAM", &Value::Null);
+    assert_eq!(info["config"]["metadata"], metadata, "{info}");
 }

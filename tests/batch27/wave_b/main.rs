@@ -3,4 +3,5 @@
 
 mod consumer;
 mod filestore;
+mod many;
 mod norace;

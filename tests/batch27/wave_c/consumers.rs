@@ -1,6 +1,6 @@
 //! Pulls, key-value deletes, last per subject.
 //!
-//! Tests 60, 62, 63 (jetstream_test.go) of the ledger.
+//! Tests 60–63 (jetstream_test.go) of the ledger.
 
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
@@ -201,4 +201,49 @@ fn created_after(info: &Value, consumer_seq: u64, stream_seq: u64) -> Value {
     let mut wanted = json!({"consumer_seq": consumer_seq, "stream_seq": stream_seq});
     wanted["last_active"] = info["delivered"]["last_active"].clone();
     wanted
+}
+
+/// Progress of a consumer with nothing pending, as nats-server stores it: ack floor and delivered,
+/// each by consumer and stream sequence.
+fn progress(ack_floor: u8, delivered: u8) -> Vec<u8> {
+    let one_byte_each = [ack_floor, ack_floor, delivered, delivered];
+    assert!(one_byte_each.iter().all(|&seq| seq < 0x80));
+    [&[22, 2][..], &one_byte_each, &[0, 0]].concat()
+}
+
+#[test]
+fn jetstream_dangling_message_auto_cleanup() {
+    let mut server = Basic::start();
+    let mut client = server.client();
+    let config = json!({"name": "TEST", "subjects": ["foo"], "retention": "interest"});
+    client.check_create(&config);
+    let consumer = json!({"stream_name": "TEST", "config": {
+        "durable_name": "dlc", "ack_policy": "explicit", "max_ack_pending": 10}});
+    client.check_ok("CONSUMER.CREATE.TEST.dlc", &consumer);
+    for seq in 1..=100 {
+        assert_eq!(client.check_publish("foo", "msg"), seq);
+    }
+    client.send("SUB _P p\r\nPUB $JS.API.CONSUMER.MSG.NEXT.TEST.dlc _P 12\r\n{\"batch\":10}\r\n");
+    let replies: Vec<String> =
+        (0..10).map(|_| client.delivery().expect("a delivery, and no status").0).collect();
+    client.send("UNSUB p\r\n");
+    for reply in replies {
+        assert_eq!(client.request(&reply, "+ACK").1, "", "the ack is confirmed");
+    }
+    let info = client.check_ok("CONSUMER.INFO.TEST.dlc", &Value::Null);
+    assert_eq!(info["ack_floor"]["stream_seq"], 10, "{info}");
+    client.check_state("TEST", 90, 11, 100);
+    let file = server.stream_dir("TEST").join("obs/dlc/o.dat");
+    drop(client);
+    server.stop();
+
+    let stored = std::fs::read(&file).expect("the consumer's progress");
+    assert_eq!(stored.get(..8), Some(&*progress(10, 10)), "as it was");
+    std::fs::write(&file, progress(90, 90)).expect("it is written");
+    server.start_again();
+    let mut client = server.client();
+    client.check_state("TEST", 10, 91, 100);
+    let info = client.check_ok("CONSUMER.INFO.TEST.dlc", &Value::Null);
+    assert_eq!(info["ack_floor"]["stream_seq"], 90, "{info}");
+    assert_eq!(info["num_pending"], 10, "{info}");
 }

@@ -90,9 +90,10 @@ fn jetstream_recover_bad_stream_subjects() {
     let mut client = server.client();
     let info = client.check_info("TEST");
     assert_eq!(info["config"]["subjects"].as_array().map(Vec::len), Some(3), "{info}");
-    assert_eq!(info["config"]["subjects"], json!(["foo", "bar", " baz "]), "{info}");
+    assert_eq!(info["config"]["subjects"], json!(["foo", "bar", "baz"]), "{info}");
     assert_eq!(client.check_publish("foo", "x"), 1, "the sound subjects work");
     assert_eq!(client.check_publish("bar", "x"), 2, "the sound subjects work");
+    assert_eq!(client.check_publish("baz", "x"), 3, "and the repaired one");
 }
 
 #[test]

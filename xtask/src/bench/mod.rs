@@ -3,6 +3,7 @@
 //! The load comes over raw sockets from threads of this process. Each run has a fresh server with
 //! a fresh directory; the servers take turns, and the median run of each counts.
 
+mod batch;
 mod conn;
 mod core_rows;
 mod disk;
@@ -52,8 +53,10 @@ pub(crate) enum Side {
 
 /// Entry point of the command.
 pub(crate) fn main(args: Vec<String>) -> ExitCode {
-    let outcome = match args.split_first() {
-        Some((first, rest)) if first == "store" => store::main(rest),
+    let batch = args.first().and_then(|first| batch::number(first));
+    let outcome = match (args.split_first(), batch) {
+        (Some((_, names)), Some(number)) => batch::main(number, names),
+        (Some((first, rest)), None) if first == "store" => store::main(rest),
         _ => Options::parse(args).and_then(|options| run(&options)),
     };
     match outcome {

@@ -185,6 +185,11 @@ impl Entry {
         matches!(self.kind, Kind::Feature { .. })
     }
 
+    /// Whether it is a test that measures.
+    pub(crate) fn is_perf(&self) -> bool {
+        matches!(self.kind, Kind::Test { perf: true, .. })
+    }
+
     /// The package to whose share it belongs.
     pub(crate) fn owner(&self) -> &str {
         match &self.kind {

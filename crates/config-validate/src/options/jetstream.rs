@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::deferred::not_supported;
 use super::error::ConfigIssue;
 use super::load::{path, set_store_dir};
 use super::reader::{
@@ -334,10 +333,6 @@ impl JetStreamOptions {
             }
             Ok(Key::Known)
         });
-        // Data that should be encrypted must not be written in the clear.
-        if tpm.keys_file.is_some() {
-            return issue(node, not_supported("tpm"));
-        }
         self.tpm = Some(tpm);
         Ok(())
     }

@@ -288,7 +288,6 @@ fn what_is_missing_here_is_a_warning_or_an_error() {
         ("proxy_protocol: true", "1:0: \"proxy_protocol\" is not supported yet by this server"),
         ("cluster: 1", "1:0: Expected map to define cluster, got int64"),
         ("cluster {name: 'a b'}", "1:9: cluster name cannot contain spaces"),
-        ("jetstream {tpm {keys_file: k}}", "1:11: \"tpm\" is not supported yet by this server"),
     ]);
     assert!(options("proxy_protocol: false\nport: 1").deferred_keys.is_empty());
 }

@@ -8,17 +8,38 @@ use types::{AccountLimits, ApiError, Storage, errors};
 
 use super::{account, flat, server, stream};
 use crate::{
-    AccountUsage, MIN_UPDATE_GAP_NS, RemoteUsageError, SystemMessages, UPDATE_INTERVAL_NS,
+    AccountUsage, Ends, MIN_UPDATE_GAP_NS, RemoteUsageError, SystemMessages, TakeMessage,
+    UPDATE_INTERVAL_NS,
 };
 
 /// A wire between servers with a clock of its own.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Wire {
     sent: Mutex<Vec<(String, Vec<u8>)>>,
     now: AtomicU64,
+    listening: Mutex<Vec<(String, TakeMessage)>>,
+    timers: Mutex<Vec<(u64, Call)>>,
+}
+
+type Call = Box<dyn FnOnce() + Send>;
+
+impl std::fmt::Debug for Wire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wire").finish_non_exhaustive()
+    }
 }
 
 impl Wire {
+    /// Calls what is due.
+    fn fire(&self) -> usize {
+        let now = self.now_ns();
+        let (due, later) = self.timers.lock().drain(..).partition::<Vec<_>, _>(|t| t.0 <= now);
+        *self.timers.lock() = later;
+        let count = due.len();
+        due.into_iter().for_each(|(_, call)| call());
+        count
+    }
+
     fn pass(&self, ns: u64) {
         self.now.fetch_add(ns, Ordering::Relaxed);
     }
@@ -35,6 +56,16 @@ impl SystemMessages for Wire {
 
     fn now_ns(&self) -> u64 {
         self.now.load(Ordering::Relaxed)
+    }
+
+    fn listen(&self, pattern: &str, take: TakeMessage) -> Ends {
+        self.listening.lock().push((pattern.to_owned(), take));
+        Box::new(())
+    }
+
+    fn call_at(&self, at_ns: u64, call: Box<dyn FnOnce() + Send>) -> Ends {
+        self.timers.lock().push((at_ns, call));
+        Box::new(())
     }
 }
 
@@ -320,4 +351,32 @@ fn what_others_use_counts_against_the_limit() {
     assert!(quota.charge(41).is_err());
     quota.charge(40).expect("exactly full");
     assert_eq!((account.used(Storage::File), server.used(Storage::File)), (100, 40));
+}
+
+#[test]
+fn a_clustered_account_listens_and_tells_by_itself() {
+    mark::check!(F1418, F1421, F1422);
+    let (here, wire) = clustered();
+    let (there, other) = clustered();
+    other.pass(UPDATE_INTERVAL_NS - 1);
+    assert_eq!(other.fire(), 0, "not before its time");
+    there.update_usage("R3", Storage::File, 36);
+    let (subject, bytes) = other.take().pop().expect("told at once");
+    assert_eq!(subject, "$JSC.ARU.A.N1");
+    let (pattern, take) = wire.listening.lock().pop().expect("it listens");
+    assert_eq!(pattern, "$JSC.ARU.A.*");
+    take("$JSC.ARU.A.N2", &bytes).expect("sound");
+    assert_eq!(take("$JSC.ARU.A.N2", &bytes[..31]), Err(RemoteUsageError::TooShort));
+    assert_eq!((totals(&here), totals(&there)), ((0, 36), (0, 36)));
+    for round in 0..3 {
+        other.pass(UPDATE_INTERVAL_NS);
+        assert_eq!(other.fire(), 1, "round {round}");
+        assert_eq!(other.take().len(), 1, "an idle account tells, too");
+    }
+    there.tear_down(|_| {});
+    other.pass(UPDATE_INTERVAL_NS);
+    assert_eq!((other.fire(), other.fire()), (1, 0), "what was due finds nothing to do");
+    assert!(other.take().is_empty());
+    drop(here);
+    take("$JSC.ARU.A.N2", &bytes).expect("nobody minds");
 }

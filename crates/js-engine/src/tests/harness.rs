@@ -50,8 +50,8 @@ impl Stores for DirStores {
             .map_err(|source| StoreError::Io { context: "listing".into(), source })?;
         let found = opened.into_iter().map(|stream| match stream.opening {
             Opening::Ready { created, config, store } => Found::Stream { config, created, store },
-            Opening::Offline { config, reason } => {
-                Found::Broken { name: stream.name, config, reason }
+            Opening::Offline { config, reason, consumers, .. } => {
+                Found::Broken { name: stream.name, config, reason, consumers }
             }
         });
         Ok(found.collect())
@@ -69,6 +69,15 @@ impl Stores for DirStores {
         let (disk, dir) = (Arc::new(OsDisk), self.0.join(account));
         let options = FileStoreOptions::default();
         Ok(Box::new(FileStore::create(disk, &dir, created, config, options)?))
+    }
+
+    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        match store::remove_stream(&OsDisk, &self.0.join(account), name) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(StoreError::Io { context: "removing".into(), source })
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -200,7 +209,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    fn new(space: &Arc<SubjectSpace>) -> Self {
+    pub(super) fn new(space: &Arc<SubjectSpace>) -> Self {
         static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let id = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let received = Arc::new(Received::default());

@@ -1,6 +1,10 @@
 //! What JetStream asks of a cluster, and whether this server may extend another's domain.
 
+use std::sync::Arc;
+
+use account::ClusterLink;
 use config_validate::options::LeafRemote;
+use js_engine::{Assignment, Assignments};
 
 /// Starts the part of a cluster that JetStream needs.
 pub trait Clustering: Send + Sync {
@@ -8,7 +12,10 @@ pub trait Clustering: Send + Sync {
     ///
     /// # Errors
     /// In words for the log.
-    fn start(&self) -> Result<std::sync::Arc<dyn MetaGroup>, String>;
+    fn start(&self) -> Result<Arc<dyn MetaGroup>, String>;
+
+    /// How the usage of accounts reaches the other servers.
+    fn link(&self) -> ClusterLink;
 }
 
 /// The raft group of all JetStream servers, as seen from this one.
@@ -28,9 +35,21 @@ pub trait MetaGroup: Send + Sync {
     /// Stops all groups that still run on this server.
     fn stop_groups(&self);
 
+    /// The streams of an account that are assigned to servers of the cluster. Must not block.
+    fn assigned(&self, account: &str) -> Vec<Assignment>;
+
     /// Whether streams of the cluster's other servers come here by gateways, which are told that
     /// this account wants but what it subscribes to.
     fn interest_only(&self, account: &str);
+}
+
+/// The meta group as the engine knows it.
+pub(super) struct AssignedByGroup(pub(super) Arc<dyn MetaGroup>);
+
+impl Assignments for AssignedByGroup {
+    fn of_account(&self, account: &str) -> Vec<Assignment> {
+        self.0.assigned(account)
+    }
 }
 
 /// System messages of raft groups.

@@ -5,6 +5,7 @@ mod api;
 mod cluster;
 pub(crate) mod config;
 mod control;
+mod encryption;
 mod faults;
 pub(crate) mod store_dir;
 mod stores;
@@ -21,13 +22,12 @@ use account::EnrolError;
 use arc_swap::ArcSwap;
 use config_validate::Options;
 use config_validate::bytes::friendly_bytes;
-use config_validate::options::{Cipher, StoreKey};
 use connection::ServerCtx;
 use env::{OsClock, OsRng};
 use js_account::ServerLimits;
 use js_engine::{Engine, EngineParts, EngineSettings, InboxLimits};
 use monitor::JetStreamConfig;
-use store::{Encryption, MasterKey, StoreCipher};
+use store::StoreCipher;
 use stream::{BatchLimits, SyncPolicy};
 
 pub use cluster::{Clustering, MetaGroup};
@@ -113,25 +113,6 @@ impl Running {
 fn size(bytes: i64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "two decimals are printed")]
     friendly_bytes(bytes as f64)
-}
-
-/// Resolves the key of the store (`initJetStreamEncryption`); none leaves the store plain.
-fn encryption(options: &Options) -> Result<Option<Encryption>, JetStreamError> {
-    let js = &options.jetstream;
-    let master = |key: &Option<StoreKey>| MasterKey::new(key.as_ref()?.0.as_bytes());
-    match (master(&js.key), js.tpm.as_ref().and_then(|tpm| tpm.keys_file.as_ref())) {
-        (Some(_), Some(_)) => Err(JetStreamError::KeyAndTpm),
-        (None, Some(_)) => Err(JetStreamError::Tpm),
-        (None, None) => Ok(None),
-        (Some(key), None) => {
-            let cipher = match js.cipher {
-                Cipher::ChaCha => StoreCipher::ChaCha,
-                Cipher::Aes => StoreCipher::Aes,
-            };
-            mark::hit!(F1372);
-            Ok(Some(Encryption { cipher, key, previous: master(&js.prev_key) }))
-        }
-    }
 }
 
 fn log_config(config: &JetStreamConfig, cipher: Option<StoreCipher>) {

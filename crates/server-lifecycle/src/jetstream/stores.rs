@@ -10,8 +10,9 @@ use js_engine::{Found, Stores};
 use monitor::go_duration;
 use parking_lot::Mutex;
 use store::{
-    Encryption, FileStore, FileStoreOptions, MemStore, OpenedStream, Opening, Staging, StoreError,
-    StreamStore, configure_stream, open_restored, open_stream, remove_stream, stream_names,
+    Encryption, FileStore, FileStoreOptions, MemStore, OfflineConsumer, OpenedStream, Opening,
+    Staging, StoreError, StreamStore, configure_stream, open_restored, open_stream, remove_stream,
+    stream_names,
 };
 use types::{Storage, StreamConfig, Timestamp};
 
@@ -66,9 +67,22 @@ impl DiskStores {
                 }
                 Found::Stream { config, created, store }
             }
-            Opening::Offline { config, reason } => {
-                tracing::error!("  Error recovering stream '{account} > {name}': {reason}");
-                Found::Broken { name, config, reason }
+            Opening::Offline { config, reason, log, consumers } => {
+                match log {
+                    Some(line) => tracing::warn!("{line}"),
+                    None => tracing::warn!(
+                        "  Detected unsupported stream '{account} > {name}': {reason}"
+                    ),
+                }
+                for OfflineConsumer { name: consumer, reason, log } in &consumers {
+                    match log {
+                        Some(line) => tracing::warn!("{line}"),
+                        None => tracing::warn!(
+                            "  Detected unsupported consumer '{account} > {name} > {consumer}': {reason}"
+                        ),
+                    }
+                }
+                Found::Broken { name, config, reason, consumers }
             }
         }
     }
@@ -81,18 +95,19 @@ impl Stores for DiskStores {
             context: format!("listing the streams of account {account:?}"),
             source,
         })?;
-        // Reading is bound by the disk and by checksums, so several streams at a time pay.
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = workers.min(names.len());
+        let workers = workers().min(names.len());
+        let log = tracing::dispatcher::get_default(Clone::clone);
         let next = AtomicUsize::new(0);
         let found = Mutex::new(Vec::with_capacity(names.len()));
         std::thread::scope(|scope| {
             for _ in 0..workers {
                 scope.spawn(|| {
-                    while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        let opened = self.open(account, name.clone());
-                        found.lock().push(opened);
-                    }
+                    tracing::dispatcher::with_default(&log, || {
+                        while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                            let opened = self.open(account, name.clone());
+                            found.lock().push(opened);
+                        }
+                    });
                 });
             }
         });
@@ -142,12 +157,32 @@ impl Stores for DiskStores {
         self.report(account, opened, begun)
     }
 
-    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
-        remove_stream(&*self.disk, &self.dir.join(account), name).map_err(|source| StoreError::Io {
-            context: format!("removing stream {name:?}"),
-            source,
-        })
+    fn discard_account(&self, account: &str) -> Result<(), StoreError> {
+        let io =
+            |source| StoreError::Io { context: format!("removing account {account:?}"), source };
+        let dir = self.dir.join(account);
+        match self.disk.info(&dir).map_err(io)? {
+            Some(_) => self.disk.remove_dir_all(&dir).map_err(io),
+            None => Ok(()),
+        }
     }
+
+    fn discard(&self, account: &str, name: &str) -> Result<(), StoreError> {
+        match remove_stream(&*self.disk, &self.dir.join(account), name) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::Io { context: format!("removing stream {name:?}"), source })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Streams that are read at the same time: that is bound by the disk and by checksums
+/// (`server/filestore.go` `dios`).
+pub(super) fn workers() -> usize {
+    /// So many reads a disk can take from few processors, too.
+    const LEAST: usize = 4;
+    std::thread::available_parallelism().map_or(LEAST, usize::from).max(LEAST)
 }
 
 /// How many consumers a stream's directory holds.

@@ -8,16 +8,18 @@ use account::API_EXPORT;
 use arc_swap::ArcSwap;
 use config_validate::Options;
 use config_validate::options::is_account_key;
+use js_api::AccountPurge;
+use js_engine::Engine;
 use monitor::{JetStreamConfig, go_duration};
 
 use super::api::ServedApi;
-use super::cluster::can_extend_other_domain;
+use super::cluster::{AssignedByGroup, can_extend_other_domain};
 use super::config::{self, Resolved};
 use super::control::Availability;
+use super::encryption::{init_encryption, load_tpm_key};
 use super::stores::DiskStores;
 use super::{
-    Control, DEFAULT_CATCHUP, JetStreamError, Running, encryption, log_config, size, start_engine,
-    store_dir,
+    Control, DEFAULT_CATCHUP, JetStreamError, Running, log_config, size, start_engine, store_dir,
 };
 use crate::server::Stage;
 
@@ -102,7 +104,7 @@ impl Control {
         let dir = config::store_dir(&config);
         store_dir::prepare(&dir)?;
         let held = store_dir::hold(&dir)?;
-        let encryption = encryption(options)?;
+        let encryption = init_encryption(&options.jetstream, &load_tpm_key)?;
         let system = Arc::clone(self.ctx.accounts.load().ensure_system());
         self.adopt(&self.ctx.accounts.load());
         log_config(&config, encryption.map(|encryption| encryption.cipher));
@@ -119,10 +121,14 @@ impl Control {
         })));
         self.host.publish(Some(Arc::clone(&engine)));
         self.host.set_api(Some(ServedApi::new(&engine, Some(&system), options, &self.ctx)));
-        self.monitor.set_jetstream(Some((engine, config)));
+        self.monitor.set_jetstream(Some((Arc::clone(&engine), config)));
         tracing::debug!("  Exports:");
         tracing::debug!("     {API_EXPORT}");
         self.setup_jetstream_exports();
+        let requests = AccountPurge::new(&engine, Some(Arc::clone(system.space())));
+        Engine::set_standalone(Some(&engine), standalone && !may_extend, &requests);
+        let clustering = self.clustering.read().clone().filter(|_| !standalone || may_extend);
+        self.host.set_link(clustering.map(|clustering| clustering.link()));
         let started = self.enable_accounts().and_then(|()| {
             if standalone && !may_extend { Ok(()) } else { self.start_clustering() }
         });
@@ -154,10 +160,11 @@ impl Control {
         // Without clusters in this server there is nothing to start.
         let Some(clustering) = self.clustering.read().clone() else { return Ok(()) };
         let meta = clustering.start().map_err(JetStreamError::Clustering)?;
-        *self.meta.write() = Some(meta);
         if let Some(engine) = self.engine() {
+            engine.assigned_by(Arc::new(AssignedByGroup(Arc::clone(&meta))));
             engine.usage().set_clustered();
         }
+        *self.meta.write() = Some(meta);
         self.clustered.store(true, Ordering::Release);
         Ok(())
     }

@@ -9,6 +9,7 @@ use types::{ConsumerConfig, StreamConfig, Timestamp};
 
 use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
 use super::record::Hasher;
+use super::refusal::{self, Refusal};
 use super::{INDEX, MSGS, consumer_file, meta_copy};
 use crate::api::{ConsumerMeta, StoreError};
 use crate::canary::{self, Canary};
@@ -19,9 +20,6 @@ pub(super) const SUM: &str = "meta.sum";
 pub(super) const KEY: &str = "meta.key";
 /// The configuration that is being stored; the reference ignores the file.
 pub(super) const PENDING: &str = "meta.pending";
-/// Highest `_nats.req.level` that nats-server 2.14 serves (`server/jetstream_versioning.go`).
-const HIGHEST_LEVEL: u32 = 4;
-const LEVEL_KEY: &str = "_nats.req.level";
 
 /// Whether a rename is followed by the syncs that make it durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -179,8 +177,8 @@ pub(super) fn write_consumer(
 pub(super) enum Read<T> {
     /// Creation time and configuration, and the key that it was under.
     Good(Timestamp, T, Asset, Origin),
-    /// Files stay; the reason is for people.
-    Refused(String),
+    /// Files stay.
+    Refused(Refusal<T>),
 }
 
 /// What is asked of `meta.sum`: the reference never compares a consumer's.
@@ -188,6 +186,14 @@ pub(super) enum Read<T> {
 enum Check {
     Sum,
     Presence,
+}
+
+/// Whether a change that was cut short is finished, and a copy made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hands {
+    On,
+    /// Nothing on disk changes.
+    Off,
 }
 
 pub(super) type Object = serde_json::Map<String, serde_json::Value>;
@@ -198,29 +204,103 @@ fn read_object(
     vault: Option<&Vault>,
     keyed: Keyed<'_>,
     check: Check,
-) -> Result<(Timestamp, Object, Asset, Origin), String> {
+    hands: Hands,
+) -> Result<(Timestamp, Object, Asset, Origin), Refusal<()>> {
     let Keyed { dir, name, context, .. } = keyed;
-    let what = if check == Check::Sum { "stream" } else { "consumer" };
-    finish_rekey(disk, vault, keyed)?;
+    let words = Words::of(check);
+    let undone = |text: String| {
+        let log = format!("{}{} {name:?}: {text}", words.indent, words.undone);
+        Refusal::new(text, log)
+    };
+    if hands == Hands::On {
+        finish_rekey(disk, vault, keyed).map_err(undone)?;
+    }
     let read = read_asset(disk, vault, dir, context);
-    if read.is_ok() {
+    if read.is_ok() && hands == Hands::On {
         // Under a key that is not ours nothing is touched.
         finish_write(disk, dir, name)
-            .map_err(|error| format!("a change of {META} cannot be finished: {error}"))?;
+            .map_err(|error| undone(format!("a change of {META} cannot be finished: {error}")))?;
     }
-    let stored =
-        disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
-    let sum =
-        disk.read(&dir.join(SUM)).map_err(|error| format!("{SUM} cannot be read: {error}"))?;
-    if check == Check::Sum && checksum(name, &stored).as_bytes() != sum {
-        return Err(format!("{META} does not match the checksum in {SUM}"));
+    let read_file = |file: &str, missing: &str, unreadable: &str| {
+        let path = dir.join(file);
+        disk.read(&path).map_err(|error| {
+            let log = refusal::unread(missing, unreadable, &path, &error);
+            Refusal::new(format!("{file} cannot be read: {error}"), words.indent.to_owned() + &log)
+        })
+    };
+    let stored = read_file(META, words.missing_meta, words.unread_meta)?;
+    let sum = read_file(SUM, words.missing_sum, words.unread_sum)?;
+    let computed = checksum(name, &stored);
+    if check == Check::Sum && computed.as_bytes() != sum {
+        let log = format!(
+            "  Stream metafile {:?}: checksums do not match {:?} vs {computed:?}",
+            dir.join(META),
+            String::from_utf8_lossy(&sum)
+        );
+        return Err(Refusal::new(format!("{META} does not match the checksum in {SUM}"), log));
     }
-    let read = read.map_err(|reason| format!("Error decrypting our {what} metafile: {reason}"))?;
-    let (created, object) = parse_object(&read.plain)?;
-    if checksum(name, &stored).as_bytes() == sum {
+    let read = read.map_err(|reason| {
+        let reason = format!("Error decrypting our {} metafile: {reason}", words.kind);
+        let log = match disk.info(&dir.join(KEY)) {
+            Ok(Some(info)) if check == Check::Sum && info.len < SHORTEST_KEY => {
+                format!("  Bad stream encryption key length of {}", info.len)
+            }
+            _ => format!("  {reason}"),
+        };
+        Refusal::new(reason, log)
+    })?;
+    let (created, object) = parse_object(&read.plain).map_err(|reason| {
+        let log = words.unreadable(dir, &reason);
+        Refusal::new(reason, log)
+    })?;
+    if computed.as_bytes() == sum && hands == Hands::On {
         meta_copy::refresh(disk, dir, name);
     }
     Ok((created, object, Asset(read.secret), read.origin))
+}
+
+/// Shortest key file of the shorter cipher, bytes (`server/filestore.go` `minMetaKeySize`).
+const SHORTEST_KEY: u64 = 64;
+
+/// The reference's words for what is wrong with a stream's or a consumer's files.
+struct Words {
+    kind: &'static str,
+    indent: &'static str,
+    undone: &'static str,
+    missing_meta: &'static str,
+    unread_meta: &'static str,
+    missing_sum: &'static str,
+    unread_sum: &'static str,
+}
+
+impl Words {
+    fn of(check: Check) -> &'static Self {
+        match check {
+            Check::Sum => &Words {
+                kind: "stream",
+                indent: "  ",
+                undone: "Error recreating stream",
+                missing_meta: "Missing stream metafile for",
+                unread_meta: "Error reading metafile",
+                missing_sum: "Missing stream checksum file",
+                unread_sum: "Error reading Stream metafile checksum",
+            },
+            Check::Presence => &Words {
+                kind: "consumer",
+                indent: "    ",
+                undone: "Error adding consumer",
+                missing_meta: "Missing consumer metafile",
+                unread_meta: "Error reading consumer metafile",
+                missing_sum: "Missing consumer checksum for",
+                unread_sum: "Error reading consumer checksum",
+            },
+        }
+    }
+
+    fn unreadable(&self, dir: &Path, text: &str) -> String {
+        let path = dir.join(META);
+        format!("{}Error unmarshalling {} metafile {path:?}: {text}", self.indent, self.kind)
+    }
 }
 
 /// Takes `Created` (and `Name`) off the JSON object of a meta file.
@@ -239,16 +319,6 @@ pub(super) fn parse_object(meta: &[u8]) -> Result<(Timestamp, Object), String> {
     Ok((created, object))
 }
 
-pub(super) fn check_level(
-    metadata: &std::collections::BTreeMap<String, String>,
-) -> Result<(), String> {
-    let Some(level) = metadata.get(LEVEL_KEY) else { return Ok(()) };
-    match level.parse::<u32>() {
-        Ok(level) if level <= HIGHEST_LEVEL => Ok(()),
-        _ => Err(format!("it requires API level {level}")),
-    }
-}
-
 /// Reads a stream's configuration.
 pub(super) fn read_stream(
     disk: &dyn Disk,
@@ -259,17 +329,21 @@ pub(super) fn read_stream(
     let sealed = dir.join(MSGS).join(INDEX);
     let read = || {
         let keyed = Keyed { dir, name, context: name, sealed: &sealed };
-        let (created, object, asset, origin) = read_object(disk, vault, keyed, Check::Sum)?;
-        let config = StreamConfig::deserialize_meta(object)?;
+        let read = read_object(disk, vault, keyed, Check::Sum, Hands::On);
+        let (created, object, asset, origin) = read.map_err(Refusal::of)?;
+        let unreadable = |text: &str| Words::of(Check::Sum).unreadable(dir, text);
+        let config: StreamConfig =
+            refusal::decode(created, object, |config: &StreamConfig| &config.metadata, unreadable)?;
         if config.name != name {
-            return Err(format!("{META} is of stream {:?}", config.name));
+            let reason = format!("{META} is of stream {:?}", config.name);
+            let log = unreadable(&reason);
+            return Err(Refusal::new(reason, log));
         }
-        check_level(&config.metadata)?;
         Ok((created, config, asset, origin))
     };
     match read() {
         Ok((created, config, asset, origin)) => Read::Good(created, config, asset, origin),
-        Err(reason) => Read::Refused(reason),
+        Err(refusal) => Read::Refused(refusal),
     }
 }
 
@@ -280,23 +354,33 @@ pub(super) fn read_consumer(
     stream: &str,
     name: &str,
     vault: Option<&Vault>,
+    hands: Hands,
 ) -> Read<ConsumerMeta> {
     let sealed = dir.join(consumer_file::STATE);
     let context = format!("{stream}.{name}");
+    let meta_of = |created, config| ConsumerMeta { name: name.to_owned(), created, config };
     let read = || {
         let hashed = format!("{stream}/{name}");
         let keyed = Keyed { dir, name: &hashed, context: &context, sealed: &sealed };
-        let (created, object, asset, origin) = read_object(disk, vault, keyed, Check::Presence)?;
-        let config = ConsumerConfig::deserialize_meta(object)?;
-        check_level(&config.metadata)?;
+        let read = read_object(disk, vault, keyed, Check::Presence, hands);
+        let (created, object, asset, origin) = read.map_err(Refusal::of)?;
+        let unreadable = |text: &str| Words::of(Check::Presence).unreadable(dir, text);
+        let config: ConsumerConfig = refusal::decode(
+            created,
+            object,
+            |config: &ConsumerConfig| &config.metadata,
+            unreadable,
+        )?;
         Ok((created, config, asset, origin))
     };
     match read() {
         Ok((created, config, asset, origin)) => {
-            let meta = ConsumerMeta { name: name.to_owned(), created, config };
-            Read::Good(created, meta, asset, origin)
+            Read::Good(created, meta_of(created, config), asset, origin)
         }
-        Err(reason) => Read::Refused(reason),
+        Err(Refusal { reason, log, known }) => {
+            let known = known.map(|known| Box::new((known.0, meta_of(known.0, known.1))));
+            Read::Refused(Refusal { reason, log, known })
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod purge;
 mod rebuild;
 mod record;
 mod recovery;
+mod refusal;
 mod repair;
 pub(crate) mod restored;
 mod resume;
@@ -48,6 +49,7 @@ mod varint;
 mod verify;
 
 use std::collections::VecDeque;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -74,6 +76,8 @@ use subjects::Subjects;
 
 #[cfg(test)]
 pub(crate) use packed::pack as pack_for_tests;
+pub(crate) use seq_set::SeqSet;
+pub(crate) use varint::{Reader, push_u};
 
 pub use configure::configure_stream;
 pub use crypt::{Encryption, MasterKey, StoreCipher};
@@ -83,7 +87,8 @@ pub use inspect::{
 };
 pub use mend::{MendError, Mended, mend_stream};
 pub use open::{
-    OpenedStream, Opening, open_account, open_restored, open_stream, remove_stream, stream_names,
+    OfflineConsumer, OpenedStream, Opening, open_account, open_restored, open_stream,
+    remove_stream, stream_names,
 };
 pub use snapshot::{SnapshotBlock, consumer_files};
 pub use usage::{BlockUsage, CacheUsage};
@@ -182,6 +187,7 @@ pub struct FileStore {
     refusal_owed: bool,
     lost: LostStreamData,
     events: Vec<StoreEvent>,
+    offline_consumers: Vec<OfflineConsumer>,
     consumers: Vec<RecoveredConsumer>,
     tick: u64,
     /// Blocks that were used last before this tick go when unused memory is asked for next.
@@ -418,6 +424,7 @@ impl FileStore {
             lost: LostStreamData::default(),
             events: Vec::new(),
             consumers: Vec::new(),
+            offline_consumers: Vec::new(),
             tick: 0,
             unused_before: 0,
             loads: 0,
@@ -616,17 +623,13 @@ impl StreamStore for FileStore {
         }
     }
 
-    fn deleted(&self, max: usize) -> Vec<u64> {
-        let mut deleted = Vec::new();
+    fn deleted_runs(&self, each: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>) {
         let mut expected = self.first_seq;
         for block in &self.blocks {
             let mut live = block.next_live(expected);
             while let Some(seq) = live {
-                if seq > expected {
-                    deleted.extend((expected..seq).take(max - deleted.len()));
-                    if deleted.len() == max {
-                        return deleted;
-                    }
+                if seq > expected && each(expected..seq).is_break() {
+                    return;
                 }
                 // Jump over the run of live ones by the next deleted one.
                 let next_gone = block.deleted.iter_from(seq).next().unwrap_or(block.last_seq + 1);
@@ -634,9 +637,9 @@ impl StreamStore for FileStore {
                 live = block.next_live(expected);
             }
         }
-        let room = max - deleted.len();
-        deleted.extend((expected..=self.last_seq).take(room));
-        deleted
+        if expected <= self.last_seq {
+            let _ = each(expected..self.last_seq + 1);
+        }
     }
 
     fn lost(&self) -> Option<LostStreamData> {

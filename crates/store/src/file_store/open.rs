@@ -9,8 +9,9 @@ use types::{Retention, StreamConfig, Timestamp};
 
 use super::consumer_file::ConsumerFile;
 use super::crypt::{Origin, Vault};
-use super::meta::{self, Read};
+use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
+use super::refusal::Refusal;
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
 use crate::api::{RecoveredConsumer, StoreError, StoreEvent, StreamStore};
 use crate::snapshot::STAGING_DIR;
@@ -38,9 +39,24 @@ pub enum Opening {
     Offline {
         /// The configuration, if that at least could be read.
         config: Option<Box<StreamConfig>>,
-        /// Why, for people.
+        /// Why, for clients.
         reason: String,
+        /// Why, as the reference's log says it; `None` where it asks for more than this server has.
+        log: Option<String>,
+        /// Consumers that ask for more than this server has.
+        consumers: Vec<OfflineConsumer>,
     },
+}
+
+/// A consumer that asks for more than this server has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfflineConsumer {
+    /// Its name.
+    pub name: String,
+    /// Why it is not served, for clients.
+    pub reason: String,
+    /// Why, as the reference's log says it; `None` where the API level is too high.
+    pub log: Option<String>,
 }
 
 /// The names of an account's streams, in order; remains of deleted streams, and of restores that
@@ -142,8 +158,11 @@ fn open_with(
     let read = meta::read_stream(&**disk, &dir, &name, vault.as_deref());
     let (created, config, asset, origin) = match read {
         Read::Good(created, config, asset, origin) => (created, config, asset, origin),
-        Read::Refused(reason) => {
-            return OpenedStream { name, opening: Opening::Offline { config: None, reason } };
+        Read::Refused(Refusal { reason, log, known }) => {
+            let consumers = offline_consumers(&**disk, &dir, &name, vault.as_deref());
+            let config = known.map(|known| Box::new(known.1));
+            let opening = Opening::Offline { config, reason, log, consumers };
+            return OpenedStream { name, opening };
         }
     };
     let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options, vault);
@@ -155,9 +174,44 @@ fn open_with(
     let config = Box::new(config);
     let opening = match store.open() {
         Ok(()) => Opening::Ready { created, config, store: Box::new(store) },
-        Err(error) => Opening::Offline { config: Some(config), reason: error.to_string() },
+        Err(error) => {
+            let consumers = std::mem::take(&mut store.offline_consumers);
+            let log = match consumers.is_empty() {
+                true => format!("  Error recreating stream {name:?}: {error}"),
+                false => {
+                    let account = account_dir.file_name().unwrap_or_default().to_string_lossy();
+                    format!("  Stopping unsupported stream '{account} > {name}'")
+                }
+            };
+            let (config, reason) = (Some(config), error.to_string());
+            Opening::Offline { config, reason, log: Some(log), consumers }
+        }
     };
     OpenedStream { name, opening }
+}
+
+/// The consumers of a stream that is not served, which would not be either.
+fn offline_consumers(
+    disk: &dyn Disk,
+    dir: &Path,
+    stream: &str,
+    vault: Option<&Vault>,
+) -> Vec<OfflineConsumer> {
+    let obs = dir.join(OBS);
+    let Ok(entries) = disk.list(&obs) else { return Vec::new() };
+    let names = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);
+    let offline = names.filter_map(|entry| {
+        let name = entry.name.to_str()?;
+        match meta::read_consumer(disk, &obs.join(name), stream, name, vault, Hands::Off) {
+            Read::Refused(refusal) if refusal.known.is_some() => Some(offline(name, refusal)),
+            Read::Refused(_) | Read::Good(..) => None,
+        }
+    });
+    offline.collect()
+}
+
+fn offline<T>(name: &str, refusal: Refusal<T>) -> OfflineConsumer {
+    OfflineConsumer { name: name.to_owned(), reason: refusal.reason, log: refusal.log }
 }
 
 impl FileStore {
@@ -200,19 +254,26 @@ impl FileStore {
                 &self.config.name,
                 name,
                 self.vault.as_deref(),
+                Hands::On,
             ) {
                 Read::Good(_, meta, asset, origin) => (meta, asset, origin),
-                // Where messages wait for their consumers, those of this one would be dropped.
-                Read::Refused(reason)
-                    if standing == Standing::Damaged
-                        && self.config.retention == Retention::Limits =>
+                // It asks for more than this server has: the stream waits for one that has it. What
+                // is damaged asks for nothing.
+                Read::Refused(refusal)
+                    if refusal.known.is_some() && standing != Standing::Damaged =>
                 {
-                    let what = format!("consumer {name:?} is not served: {reason}");
+                    self.offline_consumers.push(offline(name, refusal));
+                    continue;
+                }
+                // Where messages wait for their consumers, those of this one would be dropped.
+                Read::Refused(refusal) if self.config.retention == Retention::Limits => {
+                    let what = format!("consumer {name:?} is not served: {}", refusal.reason);
                     self.events.push(StoreEvent::Repaired(what));
                     continue;
                 }
-                Read::Refused(reason) => {
-                    return Err(StoreError::Damaged(format!("consumer {name:?}: {reason}")));
+                Read::Refused(refusal) => {
+                    let what = format!("consumer {name:?}: {}", refusal.reason);
+                    return Err(StoreError::Damaged(what));
                 }
             };
             let mut file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name, asset);
@@ -230,6 +291,10 @@ impl FileStore {
             }
             delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
             self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
+        }
+        if let Some(consumer) = self.offline_consumers.first() {
+            let what = format!("stopped - unsupported consumer {:?}", consumer.name);
+            return Err(StoreError::Damaged(what));
         }
         self.disk.sync_dir(&obs).map_err(error)?;
         Ok(delivered)

@@ -10,7 +10,7 @@ const HEAD: usize = 10;
 
 /// Ascending set of sequences; a dense range costs a bit per sequence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct SeqSet {
+pub(crate) struct SeqSet {
     nodes: BTreeMap<u64, Box<[u64; WORDS]>>,
     len: u64,
 }
@@ -21,20 +21,20 @@ fn place(seq: u64) -> (u64, usize, u64) {
 }
 
 impl SeqSet {
-    pub(super) fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.len
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.nodes.clear();
         self.len = 0;
     }
 
-    pub(super) fn contains(&self, seq: u64) -> bool {
+    pub(crate) fn contains(&self, seq: u64) -> bool {
         if self.len == 0 {
             return false;
         }
@@ -43,7 +43,7 @@ impl SeqSet {
     }
 
     /// Puts `seq` in; false if it was in.
-    pub(super) fn insert(&mut self, seq: u64) -> bool {
+    pub(crate) fn insert(&mut self, seq: u64) -> bool {
         let (base, word, bit) = place(seq);
         let node = self.nodes.entry(base).or_insert_with(|| Box::new([0; WORDS]));
         let fresh = node[word] & bit == 0;
@@ -53,7 +53,7 @@ impl SeqSet {
     }
 
     /// Puts `from..to` in.
-    pub(super) fn insert_range(&mut self, from: u64, to: u64) {
+    pub(crate) fn insert_range(&mut self, from: u64, to: u64) {
         let mut seq = from;
         while seq < to {
             let (base, word, _) = place(seq);
@@ -68,7 +68,7 @@ impl SeqSet {
     }
 
     /// Takes `seq` out; false if it was not in.
-    pub(super) fn remove(&mut self, seq: u64) -> bool {
+    pub(crate) fn remove(&mut self, seq: u64) -> bool {
         if self.len == 0 {
             return false;
         }
@@ -86,7 +86,7 @@ impl SeqSet {
     }
 
     /// Takes out everything at or above `from`.
-    pub(super) fn remove_from(&mut self, from: u64) {
+    pub(crate) fn remove_from(&mut self, from: u64) {
         let above: Vec<u64> = self.iter_from(from).collect();
         for seq in above {
             self.remove(seq);
@@ -94,7 +94,7 @@ impl SeqSet {
     }
 
     /// The first sequence at or after `from` that is not in.
-    pub(super) fn next_absent(&self, from: u64) -> u64 {
+    pub(crate) fn next_absent(&self, from: u64) -> u64 {
         let mut seq = from;
         if self.len == 0 {
             return seq;
@@ -111,7 +111,7 @@ impl SeqSet {
     }
 
     /// The last sequence at or below `up_to` that is not in; `None` below 0.
-    pub(super) fn prev_absent(&self, up_to: u64) -> Option<u64> {
+    pub(crate) fn prev_absent(&self, up_to: u64) -> Option<u64> {
         let mut seq = up_to;
         if self.len == 0 {
             return Some(seq);
@@ -128,7 +128,7 @@ impl SeqSet {
     }
 
     /// How many are in at or after `from`.
-    pub(super) fn count_from(&self, from: u64) -> u64 {
+    pub(crate) fn count_from(&self, from: u64) -> u64 {
         if self.len == 0 {
             return 0;
         }
@@ -147,7 +147,7 @@ impl SeqSet {
         count
     }
 
-    pub(super) fn iter_from(&self, from: u64) -> impl Iterator<Item = u64> + '_ {
+    pub(crate) fn iter_from(&self, from: u64) -> impl Iterator<Item = u64> + '_ {
         let (base, _, _) = place(from);
         self.nodes
             .range(base..)
@@ -161,13 +161,13 @@ impl SeqSet {
     }
 
     /// Bytes that [`encode`](Self::encode) adds.
-    pub(super) fn encoded_len(&self) -> usize {
+    pub(crate) fn encoded_len(&self) -> usize {
         HEAD + self.nodes.len() * (8 + WORDS * 8 + 2)
     }
 
     /// Adds the reference's encoding (`server/avl` `SequenceSet.Encode`): the nodes of a balanced
     /// tree in pre-order.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&[MAGIC, VERSION]);
         out.extend_from_slice(&(self.nodes.len() as u32).to_le_bytes());
         out.extend_from_slice(&(self.len as u32).to_le_bytes());
@@ -190,7 +190,7 @@ impl SeqSet {
     }
 
     /// Reads an encoded set of version 1 or 2; answers it with the bytes it took.
-    pub(super) fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<(Self, usize)> {
         let words_per_node = match bytes.get(..2)? {
             [MAGIC, 1] => 64,
             [MAGIC, VERSION] => WORDS,

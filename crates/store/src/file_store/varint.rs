@@ -1,7 +1,7 @@
 //! Go's variable-length integers (`encoding/binary`).
 
 /// Adds an unsigned one.
-pub(super) fn push_u(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn push_u(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -16,20 +16,20 @@ pub(super) fn push_i(out: &mut Vec<u8>, value: i64) {
 
 /// Reads fields one after the other; `None` as soon as one is cut off or overlong.
 #[derive(Debug)]
-pub(super) struct Reader<'b> {
+pub(crate) struct Reader<'b> {
     rest: &'b [u8],
 }
 
 impl<'b> Reader<'b> {
-    pub(super) fn new(bytes: &'b [u8]) -> Self {
+    pub(crate) fn new(bytes: &'b [u8]) -> Self {
         Reader { rest: bytes }
     }
 
-    pub(super) fn rest(&self) -> &'b [u8] {
+    pub(crate) fn rest(&self) -> &'b [u8] {
         self.rest
     }
 
-    pub(super) fn skip(&mut self, count: usize) -> Option<()> {
+    pub(crate) fn skip(&mut self, count: usize) -> Option<()> {
         self.rest = self.rest.get(count..)?;
         Some(())
     }
@@ -40,7 +40,7 @@ impl<'b> Reader<'b> {
         Some(head)
     }
 
-    pub(super) fn u(&mut self) -> Option<u64> {
+    pub(crate) fn u(&mut self) -> Option<u64> {
         let mut value = 0;
         for at in 0..10 {
             let (&byte, rest) = self.rest.split_first()?;

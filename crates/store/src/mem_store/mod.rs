@@ -3,6 +3,8 @@
 mod chunks;
 mod postings;
 
+use std::ops::{ControlFlow, Range};
+
 use subject::{Flow, SubjectTree};
 use types::{LostStreamData, StreamConfig, Timestamp};
 
@@ -363,15 +365,15 @@ impl StreamStore for MemStore {
         self.totals
     }
 
-    fn deleted(&self, max: usize) -> Vec<u64> {
-        let mut deleted = Vec::new();
+    fn deleted_runs(&self, each: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>) {
         let mut expected = self.totals.first_seq;
-        while deleted.len() < max && expected <= self.totals.last_seq {
+        while expected <= self.totals.last_seq {
             let next = self.msgs.next(expected).unwrap_or(self.totals.last_seq + 1);
-            deleted.extend((expected..next).take(max - deleted.len()));
+            if next > expected && each(expected..next).is_break() {
+                return;
+            }
             expected = next + 1;
         }
-        deleted
     }
 
     fn lost(&self) -> Option<LostStreamData> {

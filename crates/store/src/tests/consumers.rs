@@ -175,7 +175,10 @@ fn an_unknown_key_takes_the_stream_offline() {
     let path = world.account.join("streams/S/obs/c/meta.inf");
     let sum = crate::file_store::meta_sum("S/c", &world.disk.read(&path).unwrap());
     world.edit("obs/c/meta.sum", |bytes| *bytes = sum.into_bytes());
-    assert!(world.refusal().contains("from_the_future"));
+    let Opening::Offline { reason, consumers, .. } = world.try_open() else { panic!("served") };
+    assert_eq!(reason, "stopped - unsupported consumer \"c\"");
+    let text = "decoding error: json: unknown field \"from_the_future\"";
+    assert_eq!((consumers[0].name.as_str(), consumers[0].reason.as_str()), ("c", text));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod model;
 mod random;
 mod reference;
 mod section12;
+mod stream_state;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

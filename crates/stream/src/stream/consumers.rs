@@ -1,5 +1,7 @@
 //! Consumers come, change and go.
 
+use std::collections::BTreeMap;
+
 use store::{ConsumerMeta, Durability, RecoveredConsumer};
 use types::advisory::{Action, Advisory};
 use types::api::{
@@ -310,7 +312,9 @@ impl Stream {
         let offset = offset.min(total);
         let page = names.iter().skip(offset).take(LIST_LIMIT);
         let consumers = page.filter_map(|name| self.consumer_info(ctx, name, fx).ok()).collect();
-        ConsumerList { page: Paged { total, offset, limit: LIST_LIMIT }, consumers }
+        let page = Paged { total, offset, limit: LIST_LIMIT };
+        // A stream with consumers that cannot be served is not served itself.
+        ConsumerList { page, consumers, offline: BTreeMap::new(), missing: Vec::new() }
     }
 
     /// Every consumer's state, by name.

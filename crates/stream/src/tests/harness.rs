@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -151,8 +152,8 @@ impl StreamStore for TestStore {
     fn totals(&self) -> Totals {
         self.inner.totals()
     }
-    fn deleted(&self, max: usize) -> Vec<u64> {
-        self.inner.deleted(max)
+    fn deleted_runs(&self, each: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>) {
+        self.inner.deleted_runs(each)
     }
     fn lost(&self) -> Option<types::LostStreamData> {
         None

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use account::{Account, JetStreamHost, default_tiers};
 use types::{AccountLimits, Storage, StreamConfig};
 
-use super::harness::{Client, account, accounts_of, changed, count, logged};
+use parking_lot::{Condvar, Mutex};
+
+use super::harness::{Client, WAIT, account, accounts_of, changed, count, logged, logged_to};
 use crate::Embedded;
 use crate::jetstream::Control;
 use crate::jetstream::accounts::remove_empty_accounts;
+use crate::jetstream::stores::workers;
 
 fn flat(change: impl FnOnce(&mut AccountLimits)) -> BTreeMap<String, AccountLimits> {
     let mut limits = AccountLimits::UNLIMITED;
@@ -152,6 +155,17 @@ fn streams_of_an_account_are_found() {
     assert_eq!(found(">"), "DEEP ONE TWO");
     assert_eq!(found(""), "DEEP ONE TWO");
     assert_eq!(found("none"), "");
+    assert!(client.api("STREAM.DELETE.TWO", "")["error"].is_null());
+    assert!(client.api("STREAM.DELETE.DEEP", "")["error"].is_null());
+    assert!(client.api("STREAM.DELETE.ONE", "")["error"].is_null());
+    let all = "{\"name\":\"ALL\",\"subjects\":[\">\"],\"no_ack\":true}";
+    assert!(client.api("STREAM.CREATE.ALL", all)["error"].is_null());
+    assert_eq!((found("foo.*").as_str(), found("a").as_str()), ("ALL", "ALL"));
+    assert!(client.api("STREAM.DELETE.ALL", "")["error"].is_null());
+    create(&mut client, "ONE", "\"foo.bar\",\"baz\"");
+    create(&mut client, "TWO", "\"other\"");
+    create(&mut client, "DEEP", "\"deep.>\"");
+    assert_eq!(found("foo.*"), "ONE");
     assert_eq!(a.lookup_stream("TWO").unwrap().name, "TWO");
     assert_eq!(a.lookup_stream("two").unwrap_err().err_code, 10059);
     assert_eq!(client.api("STREAM.DELETE.TWO", "")["success"], true);
@@ -179,8 +193,12 @@ fn offline_streams_are_listed_too() {
     assert_eq!((global.num_streams(), global.streams().len()), (2, 2));
     assert!(global.lookup_stream("S").unwrap().offline.is_some());
     assert!(global.lookup_stream("T").unwrap().offline.is_none());
-    let matching = global.filtered_streams(">");
-    assert!(matching.iter().any(|stream| stream.name == "T"));
+    let names = |filter: &str| -> Vec<String> {
+        global.filtered_streams(filter).into_iter().map(|stream| stream.name).collect()
+    };
+    // That whose configuration is lost has no subjects, as a mirror has none.
+    assert_eq!(names(">"), ["T"]);
+    assert_eq!(names(""), ["S", "T"]);
 }
 
 #[test]
@@ -417,4 +435,49 @@ fn an_account_that_imports_the_api_of_another_gets_no_second_one() {
     Client::login(&server, "a").stream("S", "");
     let mut client = Client::login(&server, "b");
     assert_eq!(client.api("INFO", "")["streams"], 1, "that of A answers");
+}
+
+/// Keeps those that read a stream waiting until so many do, and counts them.
+struct Readers {
+    wanted: usize,
+    /// Reading now, and most at a time.
+    reading: Mutex<(usize, usize)>,
+    came: Condvar,
+}
+
+impl Readers {
+    fn on_line(&self, line: &str) {
+        let mut reading = self.reading.lock();
+        if line.contains("Starting restore for stream") {
+            reading.0 += 1;
+            reading.1 = reading.1.max(reading.0);
+            self.came.notify_all();
+            while reading.1 < self.wanted {
+                let late = self.came.wait_for(&mut reading, WAIT);
+                assert!(!late.timed_out(), "{} at a time", reading.1);
+            }
+        } else if line.contains("Restored ") {
+            reading.0 -= 1;
+        }
+    }
+}
+
+#[test]
+fn many_streams_are_recovered_in_parallel_and_not_all_at_once() {
+    mark::check!(F1383);
+    let server = Embedded::temporary().unwrap();
+    let mut client = Client::connect(&server);
+    let wanted = workers();
+    let streams = 3 * wanted;
+    for n in 0..streams {
+        assert!(client.stream(&format!("S{n}"), "")["error"].is_null());
+    }
+    server.disable_jetstream();
+    let reading = Mutex::default();
+    let readers = Arc::new(Readers { wanted, reading, came: Condvar::default() });
+    let told = Arc::clone(&readers);
+    let ((), lines) = logged_to(move |line| told.on_line(line), || server.restart_jetstream());
+    assert_eq!(count(&lines, "  Starting restore for stream '$G > S"), streams);
+    assert_eq!(*readers.reading.lock(), (0, wanted), "so many at a time, and no more");
+    assert_eq!(account(&server, "$G").num_streams(), streams);
 }

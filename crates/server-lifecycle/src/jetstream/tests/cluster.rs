@@ -7,6 +7,7 @@ use config_validate::options::{LeafRemote, Port};
 use parking_lot::Mutex;
 use types::Storage;
 
+use super::bus::Bus;
 use super::harness::{Client, account, accounts_of, changed, count, logged};
 use crate::jetstream::cluster::can_extend_other_domain;
 use crate::{Clustering, Embedded, MetaGroup};
@@ -26,6 +27,10 @@ impl Clustering for Starter {
         let recovered = self.2.lock().as_ref().map_or(0, |count| count());
         self.1.lock().push(recovered);
         Ok(Arc::clone(&self.0) as Arc<dyn MetaGroup>)
+    }
+
+    fn link(&self) -> account::ClusterLink {
+        account::ClusterLink { node: "ALONE".into(), messages: Bus::default().port("ALONE") }
     }
 }
 
@@ -48,6 +53,10 @@ impl MetaGroup for Group {
 
     fn stop_groups(&self) {
         self.calls.lock().push("stop".into());
+    }
+
+    fn assigned(&self, _: &str) -> Vec<js_engine::Assignment> {
+        Vec::new()
     }
 
     fn interest_only(&self, account: &str) {

@@ -47,14 +47,25 @@ pub(super) fn changed(server: &Embedded, change: impl FnOnce(&mut Options)) -> O
     options
 }
 
-#[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
+#[derive(Clone)]
+pub(super) struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    told: Arc<dyn Fn(&str) + Send + Sync>,
+}
 
-/// What `work` logs on this thread, as level and text.
+/// What `work` logs on this thread and those that work for it, as level and text.
 pub(super) fn logged<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    let lines = Lines::default();
+    logged_to(|_| {}, work)
+}
+
+/// As [`logged`], where each line is told on the thread that logs it.
+pub(super) fn logged_to<R>(
+    told: impl Fn(&str) + Send + Sync + 'static,
+    work: impl FnOnce() -> R,
+) -> (R, Vec<String>) {
+    let lines = Lines { lines: Arc::default(), told: Arc::new(told) };
     let result = tracing::subscriber::with_default(lines.clone(), work);
-    let lines = lines.0.lock().clone();
+    let lines = lines.lines.lock().clone();
     (result, lines)
 }
 
@@ -70,7 +81,8 @@ impl Subscriber for Lines {
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(event.metadata().level().to_string());
         event.record(&mut text);
-        self.0.lock().push(text.0);
+        (self.told)(&text.0);
+        self.lines.lock().push(text.0);
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {

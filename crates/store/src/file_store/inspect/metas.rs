@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
 use super::super::meta::{self, FromMeta};
+use super::super::refusal::check_level;
 
 /// A stored configuration.
 pub(crate) enum Stored<T> {
@@ -30,7 +31,7 @@ pub(crate) fn stream(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<Stor
         if config.name != name {
             return Err(format!("{} is of stream {:?}", meta::META, config.name));
         }
-        meta::check_level(&config.metadata)?;
+        check_level(&config.metadata)?;
         Ok(config)
     })
 }
@@ -44,7 +45,7 @@ pub(crate) fn consumer(
 ) -> io::Result<Stored<ConsumerConfig>> {
     look(disk, dir, &format!("{stream}/{name}"), |object| {
         let config = ConsumerConfig::deserialize_meta(object)?;
-        meta::check_level(&config.metadata)?;
+        check_level(&config.metadata)?;
         Ok(config)
     })
 }
