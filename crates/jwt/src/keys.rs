@@ -24,6 +24,10 @@ pub fn verify_nonce(key: &str, nonce: &str, signature: &str) -> Result<(), &'sta
     if signature.is_empty() {
         return Err("Signature missing");
     }
+    if nonce.is_empty() {
+        // Nothing was given to sign: whatever this is, it is not an answer.
+        return Err("Signature not verified");
+    }
     let bytes = URL_SAFE_NO_PAD
         .decode(signature)
         .or_else(|_| STANDARD.decode(signature))

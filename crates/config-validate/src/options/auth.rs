@@ -81,6 +81,22 @@ pub enum ConnectionType {
     InProcess,
 }
 
+impl ConnectionType {
+    /// The kind of this name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name.to_uppercase().as_str() {
+            "STANDARD" => ConnectionType::Standard,
+            "WEBSOCKET" => ConnectionType::Websocket,
+            "LEAFNODE" => ConnectionType::Leafnode,
+            "LEAFNODE_WS" => ConnectionType::LeafnodeWs,
+            "MQTT" => ConnectionType::Mqtt,
+            "MQTT_WS" => ConnectionType::MqttWs,
+            "IN_PROCESS" => ConnectionType::InProcess,
+            _ => return None,
+        })
+    }
+}
+
 impl Default for AuthOptions {
     fn default() -> Self {
         AuthOptions {
@@ -314,20 +330,10 @@ fn connection_types(
     let mut known = BTreeSet::new();
     let mut unknown = Vec::new();
     for name in texts(node, "allowed connection types", findings)? {
-        let name = name.to_uppercase();
-        known.insert(match name.as_str() {
-            "STANDARD" => ConnectionType::Standard,
-            "WEBSOCKET" => ConnectionType::Websocket,
-            "LEAFNODE" => ConnectionType::Leafnode,
-            "LEAFNODE_WS" => ConnectionType::LeafnodeWs,
-            "MQTT" => ConnectionType::Mqtt,
-            "MQTT_WS" => ConnectionType::MqttWs,
-            "IN_PROCESS" => ConnectionType::InProcess,
-            _ => {
-                unknown.push(quoted(&name));
-                continue;
-            }
-        });
+        match ConnectionType::from_name(&name) {
+            Some(kind) => drop(known.insert(kind)),
+            None => unknown.push(quoted(&name.to_uppercase())),
+        }
     }
     if unknown.is_empty() {
         Ok(known)

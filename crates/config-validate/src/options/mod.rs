@@ -31,6 +31,7 @@ pub use exchange::{
     Export, Import, ResponseKind, ServiceExport, ServiceImport, ServiceLatency, StreamExport,
     StreamImport,
 };
+pub use imports::retain_usable_imports;
 pub use jetstream::{
     BatchLimits, Cipher, JetStreamLimits, JetStreamOptions, StoreKey, SyncPolicy, TpmOptions,
 };

@@ -378,7 +378,8 @@ pub(super) fn check_operators(options: &mut Options) -> Result<(), OptionError> 
     for claims in &operator.operators {
         check_version(claims)?;
     }
-    for key in operator.keys().iter().filter(|key| !is_key(key, KeyPairType::Operator)) {
+    let keys = operator.keys();
+    if let Some(key) = keys.iter().find(|key| !is_key(key, KeyPairType::Operator)) {
         return Err(OptionError::TrustedKey(key.to_owned()));
     }
     let system = options.system_account.clone();
