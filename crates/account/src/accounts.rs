@@ -54,6 +54,14 @@ impl Accounts {
         accounts
     }
 
+    /// Builds the registry of operator mode, and puts it to work; `options` has the
+    /// [accounts](Trust::options) of the tokens.
+    pub fn from_claims(options: &Options, trust: Arc<Trust>) -> Self {
+        let accounts = Self::build(options, Some(trust), None);
+        accounts.apply(options);
+        accounts
+    }
+
     /// Builds the registry for changed options; accounts of the same name live on, and so do
     /// users of whom nothing changed. Nothing happens yet: that is up to [`apply`](Self::apply).
     pub fn reload(&self, options: &Options) -> Self {

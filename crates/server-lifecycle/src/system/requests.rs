@@ -61,6 +61,9 @@ pub(super) fn answer(
     payload: &[u8],
     from: ConnId,
 ) -> Option<Vec<u8>> {
+    if matches!(asker, Asker::System) && subject.contains(".CLAIMS.") {
+        return shared.about_claims(subject, payload);
+    }
     let options = match read(payload) {
         Ok(options) => options,
         Err(error) => return shared.refuse(error),
