@@ -36,6 +36,7 @@ mod os;
 mod reload;
 mod server;
 mod server_jetstream;
+mod server_operator;
 mod services;
 pub mod signal;
 mod signals;

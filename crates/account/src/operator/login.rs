@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use config_validate::options::{AccountLimits, ConnectionType};
+use config_validate::options::{self as config, AccountLimits, ConnectionType};
 use jwt::{AccountClaims, Admission, UnixSeconds, UserClaims};
 
 use super::claims::{at_most, permissions_of};
@@ -61,6 +61,22 @@ impl ClaimedUser {
         (!self.admission.limits.bearer_token).then_some(&self.token)
     }
 
+    /// Its name for people; may be empty.
+    pub fn name(&self) -> &str {
+        &self.user.common.name
+    }
+
+    /// When its own token, or the time of day it may be there, ends.
+    pub fn expires(&self) -> Option<UnixSeconds> {
+        self.admission.until
+    }
+
+    /// What it may do, as it would be configured; `None` is everything.
+    pub fn configured_permissions(&self) -> Option<config::Permissions> {
+        let own = self.admission.permissions();
+        permissions_of(own.unwrap_or(&self.account.nats.default_permissions))
+    }
+
     /// The key that signed its token.
     pub fn issuer(&self) -> &str {
         &self.user.common.issuer
@@ -96,9 +112,7 @@ impl ClaimedUser {
 
     /// What it may do, of its own or its account's; `None` is everything.
     fn permissions(&self) -> Option<Arc<Permissions>> {
-        let own = self.admission.permissions();
-        let granted = permissions_of(own.unwrap_or(&self.account.nats.default_permissions))?;
-        Some(Arc::new(Permissions::new(&granted)))
+        Some(Arc::new(Permissions::new(&self.configured_permissions()?)))
     }
 
     fn session(self: &Arc<Self>, account: &Arc<Account>) -> Arc<UserSession> {

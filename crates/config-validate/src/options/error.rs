@@ -97,6 +97,11 @@ pub enum OptionError {
         "operators require an account resolver to be configured, and those of type URL (the operator's account_server_url) are not supported yet by this server"
     )]
     UrlResolver,
+    /// A cache of tokens that other servers have.
+    #[error(
+        "account resolvers of type CACHE are not supported yet by this server: there are no other servers to ask"
+    )]
+    CacheResolver,
     /// Accounts beside operators.
     #[error("operators do not allow Accounts to be configured directly")]
     OperatorAndAccounts,

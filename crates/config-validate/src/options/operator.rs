@@ -365,6 +365,11 @@ pub(super) fn check_operators(options: &mut Options) -> Result<(), OptionError> 
         let url = operator.operators.iter().any(|op| !op.account_server_url.is_empty());
         return Err(if url { OptionError::UrlResolver } else { OptionError::NoResolver });
     };
+    if let ResolverOptions::Directory(directory) = resolver
+        && directory.coverage == Coverage::Cache
+    {
+        return Err(OptionError::CacheResolver);
+    }
     if !options.accounts.is_empty() {
         return Err(OptionError::OperatorAndAccounts);
     }

@@ -151,6 +151,11 @@ fn what_contradicts_itself() {
             "using nats based account resolver - the system account needs to be specified in \
              configuration or the operator jwt",
         ),
+        (
+            format!("operator: {op}, resolver {{type: cache, dir: x}}"),
+            "account resolvers of type CACHE are not supported yet by this server: there are no \
+             other servers to ask",
+        ),
         ("default_sentinel: x".to_owned(), "default sentinel requires operators and accounts"),
         (
             format!("operator: {op}, resolver: MEM, default_sentinel: x"),
