@@ -10,6 +10,7 @@ mod full_disk;
 mod interop;
 mod jetstream;
 mod operator;
+mod operator_life;
 mod protocol;
 mod signals;
 mod snapshots;

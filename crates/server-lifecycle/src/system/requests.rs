@@ -261,8 +261,8 @@ fn is_zero(number: &i64) -> bool {
 /// What a user may do (`server/auth.go` `Permissions`).
 #[derive(Serialize)]
 struct PermissionsJson {
-    publish: Option<SubjectsJson>,
-    subscribe: Option<SubjectsJson>,
+    publish: SubjectsJson,
+    subscribe: SubjectsJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     responses: Option<ResponsesJson>,
 }
@@ -285,18 +285,18 @@ struct ResponsesJson {
 impl From<&Permissions> for PermissionsJson {
     fn from(permissions: &Permissions) -> Self {
         PermissionsJson {
-            publish: permissions.publish.as_ref().map(SubjectsJson::from),
-            subscribe: permissions.subscribe.as_ref().map(SubjectsJson::from),
+            publish: SubjectsJson::of(permissions.publish.as_ref()),
+            subscribe: SubjectsJson::of(permissions.subscribe.as_ref()),
             responses: permissions.allow_responses.as_ref().map(ResponsesJson::from),
         }
     }
 }
 
-impl From<&SubjectPermission> for SubjectsJson {
-    fn from(subjects: &SubjectPermission) -> Self {
+impl SubjectsJson {
+    fn of(subjects: Option<&SubjectPermission>) -> Self {
         SubjectsJson {
-            allow: subjects.allow.clone().unwrap_or_default(),
-            deny: subjects.deny.clone(),
+            allow: subjects.and_then(|subjects| subjects.allow.clone()).unwrap_or_default(),
+            deny: subjects.map(|subjects| subjects.deny.clone()).unwrap_or_default(),
         }
     }
 }
