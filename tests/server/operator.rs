@@ -499,7 +499,7 @@ fn accounts_import_from_each_other() {
     let run = |node: &Node| {
         let mut takes = importer.user().client(node.port());
         let mut gives = exporter.user().client(node.port());
-        takes.send(format!("SUB from.* 1\r\nSUB closed.> 2\r\nSUB own.* 3\r\nSUB answer 4\r\n"));
+        takes.send("SUB from.* 1\r\nSUB closed.> 2\r\nSUB own.* 3\r\nSUB answer 4\r\n");
         let mut said = takes.sync();
         gives.send("SUB ask.* 1\r\n");
         said.extend(gives.sync());

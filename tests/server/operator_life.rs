@@ -215,6 +215,7 @@ fn who_users_with_tokens_are() {
     let bearer = account.user_with(&account.key, &json!({}), &json!({"bearer_token": true}));
     let names = [
         (account.public(), "ACCOUNT"),
+        (operator.public(), "OPERATOR"),
         (user.public(), "USER"),
         (bearer.public(), "BEARER"),
         (user.jwt.clone(), "TOKEN"),
@@ -233,7 +234,10 @@ fn who_users_with_tokens_are() {
             said.push((conn["jwt"].as_str() == Some(&user.jwt)).into());
         }
         let info = sys.api(&format!("$SYS.REQ.ACCOUNT.{}.INFO", account.public()), "");
-        said.push(info["data"]["account_name"].clone());
+        for field in ["account_name", "issuer_key", "name_tag", "expired", "jetstream_enabled"] {
+            said.push(info["data"][field].clone());
+        }
+        said.push((info["data"]["jwt"] == operator.sign(&account)).into());
         let said: Vec<String> = said.iter().map(Value::to_string).collect();
         let named = |text: &String| {
             names.iter().fold(text.clone(), |text, (from, to)| text.replace(from, to))

@@ -187,7 +187,7 @@ impl ServerCtx {
     pub async fn reload(&self, options: ClientOptions, accounts: Arc<Accounts>) {
         let before = self.options.swap(Arc::new(options));
         self.accounts.store(accounts);
-        self.let_follow(self.connections.all()).await;
+        self.let_follow(self.connections.all(), &[]).await;
         let max = self.options.load().max_connections;
         if max != before.max_connections {
             self.close_beyond(max);
@@ -201,9 +201,20 @@ impl ServerCtx {
     /// these accounts follow as at a [reload](Self::reload).
     pub async fn renew_accounts(&self, accounts: Arc<Accounts>, changed: &BTreeSet<String>) {
         self.accounts.store(Arc::clone(&accounts));
-        let mut concerned = self.connections.all();
-        concerned.retain(|conn| changed.contains(conn.account().name()));
-        self.let_follow(concerned).await;
+        let (mut concerned, mut unsettled) = (Vec::new(), Vec::new());
+        for conn in self.connections.all() {
+            let details = conn.details.lock();
+            let (claimed, name) = (details.claimed.is_some(), details.account.name());
+            let into = match (changed.contains(name), claimed) {
+                (true, _) => &mut concerned,
+                // Who is being let in by what was true before looks again, but is not waited for:
+                // it may itself wait for another account to be found.
+                (false, false) => &mut unsettled,
+                (false, true) => continue,
+            };
+            into.push(Arc::clone(&conn));
+        }
+        self.let_follow(concerned, &unsettled).await;
         for name in changed {
             if let Some(account) = accounts.get(name) {
                 self.close_excess(account);
@@ -211,10 +222,10 @@ impl ServerCtx {
         }
     }
 
-    /// Tells clients to look at themselves anew, and waits for them.
-    async fn let_follow(&self, clients: Vec<Arc<Conn>>) {
+    /// Tells clients to look at themselves anew, and waits for them; `others` are told only.
+    async fn let_follow(&self, clients: Vec<Arc<Conn>>, others: &[Arc<Conn>]) {
         let turn = self.reload_turn.fetch_add(1, Ordering::AcqRel) + 1;
-        for conn in &clients {
+        for conn in clients.iter().chain(others) {
             conn.wake();
         }
         let all_follow = async {

@@ -65,6 +65,9 @@ pub enum Refusal {
     /// It is not the time.
     #[error("Outside connect times")]
     Time,
+    /// Somebody else is to say whether it may, which this server does not ask.
+    #[error("authorization callouts are not supported yet by this server")]
+    Callout,
     /// It must come by way of a trusted proxy, which this server knows none of.
     #[error("proxy connection required")]
     Proxy,
@@ -163,6 +166,10 @@ impl TrustedKeys {
         };
         if limits.proxy_required || user.limits.proxy_required {
             return Err(Refusal::Proxy);
+        }
+        let outside = &account.nats.authorization.auth_users;
+        if !outside.is_empty() && !outside.contains(&user.common.subject) {
+            return Err(Refusal::Callout);
         }
         if account.is_expired(now) {
             return Err(Refusal::AccountExpired);

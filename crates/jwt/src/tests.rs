@@ -269,6 +269,13 @@ fn times_revocations_and_bearers() {
     ending["exp"] = (NOW - 1).into();
     let ending = AccountClaims::decode(&token(&cast.operator, ending)).unwrap();
     assert_eq!(cast.admit(&cast.plain_user(), &ending), Err(Refusal::AccountExpired));
+    let me = cast.user.public_key();
+    let other = KeyPair::new_user().public_key();
+    for (users, refused) in [(json!([other]), true), (json!([other, me]), false)] {
+        let outside = cast.account(json!({"authorization": {"auth_users": users}}));
+        let outcome = cast.admit(&cast.plain_user(), &outside);
+        assert_eq!(outcome == Err(Refusal::Callout), refused, "{users}");
+    }
     let proxied = cast.user(&cast.account, json!({}), json!({"proxy_required": true}));
     assert_eq!(cast.admit(&proxied, &account), Err(Refusal::Proxy));
 }

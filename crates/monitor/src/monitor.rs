@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use account::{Account, Accounts};
+use account::{Account, Accounts, now_unix_s};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use config_validate::Options;
 use config_validate::options::WriteTimeoutPolicy;
@@ -448,11 +448,15 @@ impl Monitor {
         let mut sublist_stats = SublistStats::default();
         sublist_stats.add(account);
         let running = self.jetstream.load();
+        let claimed = accounts.trust().and_then(|trust| trust.account(name));
+        let claims = claimed.map(|claimed| claimed.claims());
+        let seconds = |s: i64| Timestamp::from_unix_ns(s.saturating_mul(1_000_000_000));
+        let revoked = claims.iter().flat_map(|claims| &claims.nats.revocations);
         answer.account_detail = Some(AccountInfo {
             account_name: name.clone(),
             update_time: Timestamp::ZERO,
             is_system: accounts.is_system(account),
-            expired: false,
+            expired: claims.is_some_and(|claims| claims.is_expired(now_unix_s())),
             complete: true,
             jetstream_enabled: running
                 .as_ref()
@@ -460,6 +464,11 @@ impl Monitor {
             leafnode_connections: 0,
             client_connections: account.connections(),
             subscriptions: subscriptions(account),
+            jwt: claimed.map(|claimed| claimed.token().to_owned()).unwrap_or_default(),
+            issuer_key: claims.map(|claims| claims.common.issuer.clone()).unwrap_or_default(),
+            name_tag: accounts_tag(&accounts, account),
+            tags: claims.map(|claims| claims.nats.tags.clone()).unwrap_or_default(),
+            revoked_user: revoked.map(|(user, time)| (user.clone(), seconds(*time))).collect(),
             sublist_stats,
         });
         Ok(answer)

@@ -5,7 +5,7 @@
 //! ([`log`]); heeds and sends signals ([`run_until_signalled`], [`signal`]).
 //!
 //! State it owns: the listening sockets, the tasks that accept, JetStream's configuration in
-//! effect, the pid and ports files.
+//! effect, the tokens of accounts in operator mode, the pid and ports files.
 //!
 //! What it must not know: the bytes of the protocol, how streams work, flags of a command line.
 //!
@@ -16,6 +16,9 @@
 //! Reload: the file is read and checked, compared with the options in effect, and refused as a whole
 //! where something changed that a running server cannot change; then accounts, the system's
 //! services, clients and JetStream follow, in this order.
+//!
+//! Operator mode: accounts are read from their tokens when they are first needed, and follow when
+//! tokens change.
 //!
 //! Entry points: [`Server::start`], [`Server::reload`], [`Server::shutdown`],
 //! [`Server::enable_jetstream`], [`Server::disable_jetstream`], [`Embedded::start`],

@@ -12,7 +12,7 @@ use std::time::Duration;
 use account::{Account, Accounts, Claimed, ClaimedOptions, Trust, now_unix_s};
 use arc_swap::ArcSwap;
 use config_validate::Options;
-use config_validate::options::{OptionError, ResolverOptions};
+use config_validate::options::OptionError;
 use connection::ServerCtx;
 use jwt::{AccountClaims, AccountClaimsError, DecodeError, UnixSeconds};
 use parking_lot::Mutex;
@@ -446,7 +446,9 @@ impl OperatorMode {
         let Some(trust) = accounts.trust() else { return };
         let claimed = trust.options(&self.options.load(), now_unix_s());
         let fresh = Arc::new(accounts.reload_claims(&claimed.options, Arc::clone(trust)));
-        fresh.apply(&claimed.options);
+        fresh.apply_where(&claimed.options, |name| {
+            trust.account(name).is_some_and(|claimed| claimed.exporters().next().is_some())
+        });
         rest.ctx.accounts.store(fresh);
         self.set_alarm(claimed.changes_at);
     }
@@ -473,8 +475,7 @@ fn log_operators(options: &Options) {
     if !operators.is_empty() && options.system_account.is_none() {
         tracing::warn!("Trusted Operators should utilize a System Account");
     }
-    let memory = options.operator.resolver == Some(ResolverOptions::Memory);
-    if options.operator.resolver.is_none() && !options.operator.preload.is_empty() && !memory {
+    if options.operator.resolver.is_none() && !options.operator.preload.is_empty() {
         tracing::warn!("resolver_preload has no effect without a resolver");
     }
     for (name, token) in &options.operator.preload {

@@ -68,6 +68,9 @@ impl Tokens {
 
     /// Puts there what the options say is to be there; a newer token in a directory stays.
     pub(crate) fn preload(&self, options: &OperatorOptions) {
+        if options.resolver.is_none() {
+            return;
+        }
         for (name, token) in &options.preload {
             let stored = match self {
                 Tokens::Memory(tokens) => {
