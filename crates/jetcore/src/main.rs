@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use config_validate::options::{Options, Overrides};
 use server_lifecycle::log::{self, FATAL, LogHandle};
-use server_lifecycle::{Server, StartError, run_until_signalled};
+use server_lifecycle::{EarlySignals, Server, StartError, run_until_signalled};
 use startup::Startup;
 
 /// Longest that tasks of the runtime may take to end.
@@ -49,6 +49,7 @@ fn serve(options: Options, flags: Overrides) -> ExitCode {
 }
 
 async fn run(options: Options, flags: Overrides, log: &LogHandle) -> ExitCode {
+    let signals = EarlySignals::listen();
     let server = match Server::start(options).await {
         Ok(server) => server,
         Err(StartError::Options(error)) => {
@@ -62,7 +63,11 @@ async fn run(options: Options, flags: Overrides, log: &LogHandle) -> ExitCode {
     };
     server.keep_flags(flags);
     server.attach_log(log.clone());
-    match run_until_signalled(&server, Some(log)).await {
+    let ran = match signals {
+        Ok(signals) => run_until_signalled(&server, Some(log), signals).await,
+        Err(error) => Err(error),
+    };
+    match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(target: FATAL, "Could not listen to signals: {error}");

@@ -9,12 +9,16 @@ use crate::server::Server;
 
 /// Serves until the process is told to stop, or the server stops by itself
 /// (`server/signal.go` `handleSignals`): SIGINT and SIGTERM stop it, SIGUSR1 re-opens the log,
-/// SIGUSR2 is lame duck mode, SIGHUP reloads the configuration.
+/// SIGUSR2 is lame duck mode, SIGHUP reloads the configuration. What came in `early` is heeded now.
 ///
 /// # Errors
 /// When signals cannot be listened to; the server runs on then.
-pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io::Result<()> {
-    let mut signals = Signals::new()?;
+pub async fn run_until_signalled(
+    server: &Server,
+    log: Option<&LogHandle>,
+    early: EarlySignals,
+) -> io::Result<()> {
+    let mut signals = Signals::new(early)?;
     let mut lame_duck = LameDuck::No;
     // One and the same: a further signal must not start it again.
     let mut winding_down = std::pin::pin!(server.lame_duck());
@@ -66,13 +70,33 @@ fn reopen(log: Option<&LogHandle>) {
     }
 }
 
+/// Signals that are for a server that runs, and must not end one that is still starting: SIGHUP,
+/// SIGUSR1, SIGUSR2.
+pub struct EarlySignals {
+    hangup: Signal,
+    user1: Signal,
+    user2: Signal,
+}
+
+impl EarlySignals {
+    /// Listens to them from now on. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub fn listen() -> io::Result<Self> {
+        Ok(EarlySignals {
+            hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
+            user2: signal(SignalKind::user_defined2())?,
+        })
+    }
+}
+
 /// The signals that a server listens to.
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
-    user1: Signal,
-    user2: Signal,
+    early: EarlySignals,
 }
 
 #[derive(Clone, Copy)]
@@ -97,13 +121,11 @@ impl Trapped {
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(early: EarlySignals) -> io::Result<Self> {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            user1: signal(SignalKind::user_defined1())?,
-            user2: signal(SignalKind::user_defined2())?,
+            early,
         })
     }
 
@@ -111,9 +133,9 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Trapped::Interrupt,
             _ = self.terminate.recv() => Trapped::Terminate,
-            _ = self.hangup.recv() => Trapped::Hangup,
-            _ = self.user1.recv() => Trapped::User1,
-            _ = self.user2.recv() => Trapped::User2,
+            _ = self.early.hangup.recv() => Trapped::Hangup,
+            _ = self.early.user1.recv() => Trapped::User1,
+            _ = self.early.user2.recv() => Trapped::User2,
         }
     }
 }
