@@ -54,4 +54,4 @@ pub use jetstream::{Clustering, JetStreamError, KnownServer, MetaGroup, StoreDir
 pub use operator::{NoToken, OperatorError};
 pub use reload::ReloadError;
 pub use server::Server;
-pub use signals::{EarlySignals, run_until_signalled};
+pub use signals::{Signals, run_until_signalled};

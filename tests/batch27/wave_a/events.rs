@@ -144,14 +144,10 @@ fn account_req_monitoring() {
     sys.expect_silence(SILENCE);
 
     // From inside the account.
-    nc.send(format!("PUB foo 0\r\n\r\nSUB inbox 7\r\nPUB {ping} inbox 0\r\n\r\n"));
-    let own = loop {
-        let (_, body) = nc.message();
-        if !body.is_empty() {
-            break body;
-        }
-        assert_eq!(body, "", "its own message on foo");
-    };
+    nc.send("PUB foo 0\r\n\r\n");
+    assert_eq!(nc.sync(), ["MSG foo 9 0", ""], "its own message");
+    nc.send(format!("SUB inbox 7\r\nPUB {ping} inbox 0\r\n\r\n"));
+    let (_, own) = nc.message();
     check_contains(&own, &generic[..3]);
     assert!(own.contains("\"sent\":{\"msgs\":1,\"bytes\":0"), "{own}");
     let received = [1, 2].map(|msgs| format!("\"received\":{{\"msgs\":{msgs},\"bytes\":0"));
