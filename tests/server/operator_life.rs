@@ -258,6 +258,52 @@ fn who_users_with_tokens_are() {
 }
 
 #[test]
+fn accounts_come_and_change_while_others_do() {
+    let operator = Operator::new();
+    let system = Tenant::new("SYS");
+    let accounts: Vec<Tenant> = (0..12)
+        .map(|_| {
+            Tenant::with_limits("A", &json!({"disk_storage": -1, "streams": -1, "consumer": -1}))
+        })
+        .collect();
+    let all: Vec<&Tenant> = accounts.iter().collect();
+    let text = config(&operator, &system, &all)
+        .replace("resolver: MEMORY", "resolver {type: full, dir: \"$DIR/jwts\"}");
+    let node = Setup::jetstream().config(&text).start();
+    let port = node.port();
+    std::thread::scope(|scope| {
+        for account in &accounts {
+            scope.spawn(move || {
+                for round in 1..=5 {
+                    let mut client = account.user().client(port);
+                    let body = json!({"name": "S", "subjects": ["s"]});
+                    client.check_api("$JS.API.STREAM.CREATE.S", &body);
+                    assert_eq!(client.check_stored("s", "x"), round);
+                }
+            });
+        }
+        let (operator, system, accounts) = (&operator, &system, &accounts);
+        scope.spawn(move || {
+            let mut sys = system.user().client(port);
+            for round in 0..5 {
+                for account in accounts {
+                    let top = json!({"name": format!("round {round}")});
+                    let body = operator.sign_with(&operator.key, account, &top);
+                    let (_, updated) = sys.request("$SYS.REQ.CLAIMS.UPDATE", &body);
+                    assert!(updated.contains("jwt updated"), "{updated}");
+                }
+            }
+        });
+    });
+    let mut sys = system.user().client(port);
+    let jsz = sys.api("$SYS.REQ.SERVER.PING.JSZ", "");
+    assert_eq!(jsz["data"]["streams"], 12, "{jsz}");
+    assert_eq!(jsz["data"]["messages"], 60, "{jsz}");
+    let slow = node.log().into_iter().find(|line| line.contains("have not followed"));
+    assert_eq!(slow, None, "nobody waits for anybody");
+}
+
+#[test]
 fn accounts_of_a_directory_are_there_after_a_restart() {
     let operator = Operator::new();
     let (system, account) = (

@@ -120,6 +120,29 @@ fn tampered_tokens_are_refused() {
     assert!(AccountClaims::decode(&good).is_ok());
 }
 
+/// Whatever is changed, cut or put in between: it is no token any more, and nothing breaks.
+#[test]
+fn every_byte_counts() {
+    let cast = Cast::new();
+    let good = token(&cast.operator, cast.account_json(json!({})));
+    for at in 0..good.len() {
+        let (before, after) = good.split_at(at);
+        let rest = after.get(1..).unwrap_or_default();
+        for other in
+            [format!("{before}{rest}"), format!("{before}~{rest}"), format!("{before}.{rest}")]
+        {
+            assert!(AccountClaims::decode(&other).is_err() || other == good, "byte {at}");
+        }
+        assert!(UserClaims::decode(before).is_err());
+    }
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    use base64::Engine;
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let header = engine.encode(r#"{"typ":"JWT","alg":"ed25519-nkey"}"#);
+    let deep = format!("{header}.{}.AAAA", engine.encode(deep));
+    assert!(matches!(AccountClaims::decode(&deep), Err(DecodeError::Json(_))));
+}
+
 #[test]
 fn what_is_no_token_is_refused() {
     let cast = Cast::new();
