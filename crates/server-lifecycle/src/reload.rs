@@ -63,6 +63,11 @@ impl Inner {
         options::validate(&mut options)?;
         let before = self.options.load_full();
         options.config_file = options.config_file.or_else(|| before.config_file.clone());
+        if options.operator.is_on() {
+            // A program may have named it.
+            options.system_account =
+                options.system_account.or_else(|| before.system_account.clone());
+        }
         let state =
             RunningState { port: self.client_addr.port(), jetstream: self.jetstream.is_enabled() };
         let changes = before.reload_changes(&mut options, state)?;

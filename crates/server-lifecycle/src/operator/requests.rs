@@ -7,6 +7,7 @@ use account::now_unix_s;
 use config_validate::options::{Deletion, is_account_key};
 use jwt::{AccountClaims, GenericClaims};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::tokens::Directory;
 use super::{NoToken, OperatorMode, Update};
@@ -30,11 +31,14 @@ pub(crate) enum ClaimsAnswer {
     Names(Vec<String>),
     /// A token, or nothing where there is none.
     Token(String),
+    /// Names and tokens (`NAME|TOKEN`), each in a message of its own, and then an empty one.
+    Pack(Vec<String>),
 }
 
 /// Subjects of requests that every operator mode serves, and those about a directory.
 const SUBJECTS: [&str; 2] = ["$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE", "$SYS.ACCOUNT.*.CLAIMS.UPDATE"];
-const DIRECTORY_SUBJECTS: [&str; 4] = [
+const DIRECTORY_SUBJECTS: [&str; 5] = [
+    "$SYS.REQ.CLAIMS.PACK",
     "$SYS.REQ.CLAIMS.UPDATE",
     "$SYS.REQ.CLAIMS.LIST",
     "$SYS.REQ.CLAIMS.DELETE",
@@ -73,6 +77,7 @@ impl OperatorMode {
             ["$SYS", "REQ", "CLAIMS", "UPDATE"] => Some(self.on_any_update(text)),
             ["$SYS", "REQ", "ACCOUNT", name, "CLAIMS", "LOOKUP"] => self.on_lookup(name),
             ["$SYS", "REQ", "CLAIMS", "LIST"] => on_list(self.tokens.directory()?),
+            ["$SYS", "REQ", "CLAIMS", "PACK"] => on_pack(self.tokens.directory()?, payload),
             ["$SYS", "REQ", "CLAIMS", "DELETE"] => {
                 Some(self.on_delete(self.tokens.directory()?, text))
             }
@@ -226,9 +231,33 @@ impl OperatorMode {
     }
 }
 
+/// All tokens, unless whoever asks has the same already: it says so by a hash over them.
+fn on_pack(directory: &Directory, their_hash: &[u8]) -> Option<ClaimsAnswer> {
+    let tokens = match directory.current() {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            tracing::error!("DirResolver - Pack request error: {error}");
+            return None;
+        }
+    };
+    let mut hash = [0; 32];
+    for (_, token) in &tokens {
+        let own = Sha256::digest(token.as_bytes());
+        hash.iter_mut().zip(own).for_each(|(all, own)| *all ^= own);
+    }
+    if their_hash == hash {
+        return Some(ClaimsAnswer::Pack(Vec::new()));
+    }
+    let lines = tokens.into_iter().map(|(name, token)| format!("{name}|{token}"));
+    Some(ClaimsAnswer::Pack(lines.collect()))
+}
+
 fn on_list(directory: &Directory) -> Option<ClaimsAnswer> {
-    match directory.names() {
-        Ok(names) => Some(ClaimsAnswer::Names(names)),
+    match directory.current() {
+        Ok(tokens) => {
+            let names = tokens.into_iter().map(|(name, _)| name);
+            Some(ClaimsAnswer::Names(names.collect()))
+        }
         Err(error) => {
             tracing::error!("list request error: {error}");
             None

@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use account::now_unix_s;
 use config_validate::options::{
     Deletion, DirectoryResolver, OperatorOptions, ResolverOptions, is_account_key,
 };
@@ -151,7 +152,7 @@ impl Directory {
     }
 
     /// Names of the accounts whose tokens are there.
-    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+    fn names(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.options.dir)? {
             let name = entry?.file_name();
@@ -160,6 +161,18 @@ impl Directory {
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Names and tokens of the accounts whose tokens have not run out.
+    pub(crate) fn current(&self) -> io::Result<Vec<(String, String)>> {
+        let now = now_unix_s();
+        let is_current = |token: &str| {
+            GenericClaims::decode(token)
+                .is_ok_and(|claims| claims.common.expires <= 0 || claims.common.expires >= now)
+        };
+        let named = self.names()?.into_iter();
+        let tokens = named.filter_map(|name| self.fetch(&name).ok().map(|token| (name, token)));
+        Ok(tokens.filter(|(_, token)| is_current(token)).collect())
     }
 
     /// Whether accounts may be deleted.

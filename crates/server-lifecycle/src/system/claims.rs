@@ -43,11 +43,23 @@ struct Names {
 }
 
 impl Shared {
-    /// Answers a request about tokens; `None` where it is about something else, or there is
-    /// nothing to say.
-    pub(super) fn about_claims(&self, subject: &str, payload: &[u8]) -> Option<Vec<u8>> {
+    /// Answers a request about tokens, by one message or several.
+    pub(super) fn about_claims(&self, subject: &str, payload: &[u8]) -> Vec<Vec<u8>> {
+        let answer = self.operator.as_ref().and_then(|mode| mode.answer(subject, payload));
+        match answer {
+            Some(ClaimsAnswer::Pack(lines)) => {
+                let end = std::iter::once(Vec::new());
+                lines.into_iter().map(String::into_bytes).chain(end).collect()
+            }
+            Some(answer) => self.claims_message(answer).into_iter().collect(),
+            None => Vec::new(),
+        }
+    }
+
+    fn claims_message(&self, answer: ClaimsAnswer) -> Option<Vec<u8>> {
         let server = || self.server();
-        match self.operator.as_ref()?.answer(subject, payload)? {
+        match answer {
+            ClaimsAnswer::Pack(_) => None,
             ClaimsAnswer::Token(token) => Some(token.into_bytes()),
             ClaimsAnswer::Names(data) => json(&Names { server: server(), data }),
             ClaimsAnswer::Done { account, message } => {

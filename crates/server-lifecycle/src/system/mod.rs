@@ -188,11 +188,14 @@ impl Service for SystemService {
         let (reply, payload) = (msg.reply.to_vec(), msg.payload.to_vec());
         // Answers may wait for shards and read files: not on the publisher's thread.
         self.shared.runtime.clone().spawn_blocking(move || {
-            let answer = requests::answer(&shared, &asker, &subject, &payload, from);
+            let answers = requests::answers(&shared, &asker, &subject, &payload, from);
             shared.inflight.fetch_sub(1, Ordering::Relaxed);
-            if let Some(json) = answer.filter(|_| !reply.is_empty()) {
+            if reply.is_empty() {
+                return;
+            }
+            for payload in &answers {
                 let mut route = RouteBatch::new();
-                let msg = Msg { subject: &reply, reply: b"", headers: b"", payload: &json };
+                let msg = Msg { subject: &reply, reply: b"", headers: b"", payload };
                 route.publish(&space, &msg, 0);
                 route.finish();
             }

@@ -54,17 +54,27 @@ struct Kick {
     cid: u64,
 }
 
-/// The answer to a request; `None` where this server has nothing to say.
-pub(super) fn answer(
+/// The answers to a request; none where this server has nothing to say.
+pub(super) fn answers(
+    shared: &Shared,
+    asker: &Asker,
+    subject: &str,
+    payload: &[u8],
+    from: ConnId,
+) -> Vec<Vec<u8>> {
+    match asker {
+        Asker::System if subject.contains(".CLAIMS.") => shared.about_claims(subject, payload),
+        _ => answer(shared, asker, subject, payload, from).into_iter().collect(),
+    }
+}
+
+fn answer(
     shared: &Shared,
     asker: &Asker,
     subject: &str,
     payload: &[u8],
     from: ConnId,
 ) -> Option<Vec<u8>> {
-    if matches!(asker, Asker::System) && subject.contains(".CLAIMS.") {
-        return shared.about_claims(subject, payload);
-    }
     let options = match read(payload) {
         Ok(options) => options,
         Err(error) => return shared.refuse(error),
