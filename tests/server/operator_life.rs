@@ -113,6 +113,12 @@ fn accounts_brought_by_a_program() {
     assert!(std::sync::Arc::ptr_eq(&first, &second), "the account is the same");
     let with = client.api("$JS.API.INFO", "");
     assert_eq!(with["limits"]["max_storage"], 1000, "{with}");
+    // A reload of options that know nothing of it takes nothing away.
+    let mut options = Options::clone(&server.server().options());
+    options.system_account = None;
+    server.reload_options(options).unwrap();
+    assert_eq!(client.api("$JS.API.INFO", "")["limits"]["max_storage"], 1000);
+    assert!(system.user().client(port).sync().is_empty());
     account.nats["limits"]["disk_storage"] = 2000.into();
     account.issued_at += 1;
     server.register_account_jwt(&operator.sign(&account)).unwrap();

@@ -25,8 +25,17 @@ const FILE_MODE: u32 = 0o640;
 
 /// The tokens of accounts, by their keys.
 pub(crate) enum Tokens {
-    Memory(Mutex<BTreeMap<String, String>>),
+    Memory(Mutex<InMemory>),
     Directory(Directory),
+}
+
+/// Tokens in memory.
+#[derive(Default)]
+pub(crate) struct InMemory {
+    /// Those of the configuration.
+    configured: BTreeMap<String, String>,
+    /// Those that a program brought: they win, and outlive reloads.
+    added: BTreeMap<String, String>,
 }
 
 /// A directory with a file per account.
@@ -75,7 +84,7 @@ impl Tokens {
         for (name, token) in &options.preload {
             let stored = match self {
                 Tokens::Memory(tokens) => {
-                    tokens.lock().insert(name.clone(), token.clone());
+                    tokens.lock().configured.insert(name.clone(), token.clone());
                     Ok(())
                 }
                 Tokens::Directory(directory) => directory.save_newer(name, token),
@@ -86,10 +95,10 @@ impl Tokens {
         }
     }
 
-    /// Forgets what is in memory; for options that name all of it anew.
+    /// Forgets what the configuration put into memory, as it names all of it anew.
     pub(crate) fn forget(&self) {
         if let Tokens::Memory(tokens) = self {
-            tokens.lock().clear();
+            tokens.lock().configured.clear();
         }
     }
 
@@ -99,7 +108,11 @@ impl Tokens {
             return Err(NoToken::NoKey);
         }
         match self {
-            Tokens::Memory(tokens) => tokens.lock().get(name).cloned().ok_or(NoToken::Missing),
+            Tokens::Memory(tokens) => {
+                let tokens = tokens.lock();
+                let found = tokens.added.get(name).or_else(|| tokens.configured.get(name));
+                found.cloned().ok_or(NoToken::Missing)
+            }
             Tokens::Directory(directory) => directory.fetch(name),
         }
     }
@@ -111,7 +124,7 @@ impl Tokens {
     pub(crate) fn save(&self, name: &str, token: &str) -> Result<(), String> {
         match self {
             Tokens::Memory(tokens) => {
-                tokens.lock().insert(name.to_owned(), token.to_owned());
+                tokens.lock().added.insert(name.to_owned(), token.to_owned());
                 Ok(())
             }
             Tokens::Directory(directory) => directory.save(name, token),
