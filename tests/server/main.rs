@@ -9,6 +9,8 @@ mod encryption;
 mod full_disk;
 mod interop;
 mod jetstream;
+mod operator;
+mod operator_life;
 mod protocol;
 mod signals;
 mod snapshots;

@@ -12,12 +12,14 @@
 mod basic;
 mod http;
 mod node;
+mod operator;
 mod raw;
 mod size;
 
 pub use basic::Basic;
 pub use http::{get, get_json};
 pub use node::{Node, Setup};
+pub use operator::{Login, Operator, Tenant, connect, merged, token, unix_s};
 pub use raw::Raw;
 pub use size::sized;
 

@@ -9,7 +9,7 @@ use parking_lot::{Mutex, RwLock};
 use routing::{SubjectSpace, Subscription};
 
 use crate::elsewhere::{Elsewhere, RemoteConnections};
-use crate::jetstream::{Access, Enrolment};
+use crate::jetstream::{Access, Enrolment, TierLimits};
 
 /// One tenant: a subject space of its own (`server/accounts.go` `Account`).
 pub struct Account {
@@ -88,11 +88,25 @@ impl Account {
 
     /// Takes over limits; clients and messages there are stay.
     pub(crate) fn configure(&self, options: Option<&AccountOptions>) {
+        self.set_settings(options);
+        let tiers = self.jetstream_limits().map(|limits| BTreeMap::from([(String::new(), limits)]));
+        self.configure_jetstream(tiers);
+    }
+
+    /// As [`configure`](Self::configure), with limits for JetStream by tier.
+    pub(crate) fn configure_tiers(
+        &self,
+        options: Option<&AccountOptions>,
+        tiers: Option<TierLimits>,
+    ) {
+        self.set_settings(options);
+        self.configure_jetstream(tiers);
+    }
+
+    fn set_settings(&self, options: Option<&AccountOptions>) {
         *self.settings.write() = options
             .map(|options| Settings { limits: options.limits, jetstream: options.jetstream })
             .unwrap_or_default();
-        let tiers = self.jetstream_limits().map(|limits| BTreeMap::from([(String::new(), limits)]));
-        self.configure_jetstream(tiers);
     }
 
     /// Exports a service of the server from this account, to all; once (`AddServiceExport`).

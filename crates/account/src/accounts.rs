@@ -3,19 +3,21 @@
 use std::sync::{Arc, OnceLock};
 
 use config_validate::options::{
-    ConnectionType, DEFAULT_SYSTEM_ACCOUNT, Export, GLOBAL_ACCOUNT, Options,
+    ConnectionType, DEFAULT_SYSTEM_ACCOUNT, Export, GLOBAL_ACCOUNT, Options, Proof,
 };
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
 use crate::users::{AuthError, Credentials, User, UserSession};
-use crate::{Account, Permissions, passwords};
+use crate::{Account, Ending, Permissions, Standing, Trust, passwords};
 
 /// All accounts and users of a server, as the options have them. Immutable: a reload makes a new
 /// one, which shares the accounts that stay.
 pub struct Accounts {
     // In a fixed order: global, configured ones in file order, system.
     all: Vec<Arc<Account>>,
+    /// Positions in `all`.
+    index: HashMap<Box<str>, usize, RandomState>,
     global: Arc<Account>,
     system: Option<Arc<Account>>,
     /// The system account that was made because JetStream needs one.
@@ -26,6 +28,8 @@ pub struct Accounts {
     no_auth_user: Option<Box<str>>,
     advertise_auth: bool,
     anyone: Arc<UserSession>,
+    /// Operator mode.
+    trust: Option<Arc<Trust>>,
     warnings: Vec<String>,
 }
 
@@ -44,7 +48,16 @@ const NOBODY: &str = " anonymous";
 impl Accounts {
     /// Builds the registry, and [puts it to work](Self::apply).
     pub fn from_options(options: &Options) -> Self {
-        let accounts = Self::build(options, None);
+        let trust = options.operator.is_on().then(|| Arc::new(Trust::new(&options.operator)));
+        let accounts = Self::build(options, trust, None);
+        accounts.apply(options);
+        accounts
+    }
+
+    /// Builds the registry of operator mode, and puts it to work; `options` has the
+    /// [accounts](Trust::options) of the tokens.
+    pub fn from_claims(options: &Options, trust: Arc<Trust>) -> Self {
+        let accounts = Self::build(options, Some(trust), None);
         accounts.apply(options);
         accounts
     }
@@ -52,10 +65,16 @@ impl Accounts {
     /// Builds the registry for changed options; accounts of the same name live on, and so do
     /// users of whom nothing changed. Nothing happens yet: that is up to [`apply`](Self::apply).
     pub fn reload(&self, options: &Options) -> Self {
-        Self::build(options, Some(self))
+        Self::build(options, self.trust.clone(), Some(self))
     }
 
-    fn build(options: &Options, before: Option<&Accounts>) -> Self {
+    /// As [`reload`](Self::reload), with the accounts of other tokens; `options` has these
+    /// [accounts](Trust::options).
+    pub fn reload_claims(&self, options: &Options, trust: Arc<Trust>) -> Self {
+        Self::build(options, Some(trust), Some(self))
+    }
+
+    fn build(options: &Options, trust: Option<Arc<Trust>>, before: Option<&Accounts>) -> Self {
         let configured = |name: &str| {
             before.and_then(|b| b.get(name).cloned()).unwrap_or_else(|| Account::new(name))
         };
@@ -63,7 +82,12 @@ impl Accounts {
         let mut all = vec![Arc::clone(&global)];
         let others = options.accounts.iter().filter(|account| account.name != GLOBAL_ACCOUNT);
         all.extend(others.map(|account| configured(&account.name)));
-        let system = options.effective_system_account().map(|name| {
+        // Nobody vouches for one that is made up.
+        let system = match trust {
+            Some(_) => options.system_account.as_deref(),
+            None => options.effective_system_account(),
+        };
+        let system = system.map(|name| {
             if let Some(account) = all.iter().find(|account| account.name() == name) {
                 return Arc::clone(account);
             }
@@ -86,11 +110,13 @@ impl Accounts {
                 },
                 (None, None) => Shared::None,
             },
-            auth_required: auth.is_required(),
+            auth_required: auth.is_required() || trust.is_some(),
             no_auth_user: auth.no_auth_user.as_deref().map(Into::into),
             advertise_auth: true,
             warnings: warnings(options),
+            index: all.iter().enumerate().map(|(at, a)| (a.name().into(), at)).collect(),
             all,
+            trust,
         };
         if let Some(before) = before
             && accounts.shared == before.shared
@@ -124,6 +150,7 @@ impl Accounts {
             let granted = permissions.map(|config| Arc::new(Permissions::new(config)));
             let fresh = User {
                 name: user.username.as_str().into(),
+                proof: user.proof,
                 password: user.password.as_str().into(),
                 session: session(&account, Some(&user.username), granted),
                 connection_types: user.allowed_connection_types.clone(),
@@ -146,11 +173,12 @@ impl Accounts {
     /// Users of the system account alone do not close the global account (`server/server.go`
     /// `configureAccounts`).
     fn let_anonymous_in(&mut self, options: &Options, before: Option<&Accounts>) {
-        if !self.auth_required || !options.admits_anonymous() {
+        if !self.auth_required || self.trust.is_some() || !options.admits_anonymous() {
             return;
         }
         let user = User {
             name: NOBODY.into(),
+            proof: Proof::Password,
             password: "".into(),
             session: session(&self.global, None, None),
             connection_types: Default::default(),
@@ -185,7 +213,26 @@ impl Accounts {
 
     /// The account of that name.
     pub fn get(&self, name: &str) -> Option<&Arc<Account>> {
-        self.iter().find(|account| account.name() == name)
+        let made = || self.made.get().filter(|account| account.name() == name);
+        self.index.get(name).and_then(|at| self.all.get(*at)).or_else(made)
+    }
+
+    /// Operator mode.
+    pub fn trust(&self) -> Option<&Arc<Trust>> {
+        self.trust.as_ref()
+    }
+
+    /// Whether clients are given something to sign.
+    pub fn needs_nonce(&self) -> bool {
+        self.trust.is_some() || self.users.values().any(|user| user.proof == Proof::Signature)
+    }
+
+    /// How a client that was let in by a token stands now.
+    pub fn standing(&self, session: &Arc<UserSession>) -> Standing {
+        match &self.trust {
+            Some(trust) => trust.standing(session),
+            None => Standing::Ends(Ending::Violation),
+        }
     }
 
     /// All accounts: the global one, configured ones in file order, the system account last
@@ -197,11 +244,12 @@ impl Accounts {
     /// Whether only the global and the system account exist, none of them configured
     /// (`server/server.go` `globalAccountOnly`).
     pub fn global_only(&self) -> bool {
-        self.iter().all(|account| {
-            account.name() == GLOBAL_ACCOUNT
-                || self.is_system(account)
-                || account.name() == DEFAULT_SYSTEM_ACCOUNT
-        })
+        self.trust.is_none()
+            && self.iter().all(|account| {
+                account.name() == GLOBAL_ACCOUNT
+                    || self.is_system(account)
+                    || account.name() == DEFAULT_SYSTEM_ACCOUNT
+            })
     }
 
     /// Whether clients must send CONNECT before anything else.
@@ -248,6 +296,9 @@ impl Accounts {
     /// Whether checking these credentials takes so long that it must not be done on an I/O
     /// thread.
     pub fn is_slow(&self, credentials: &Credentials<'_>) -> bool {
+        if self.trust.is_some() {
+            return true;
+        }
         let secret = match &self.shared {
             Shared::Token(token) => Some(token),
             Shared::User { password, .. } => Some(password),
@@ -268,14 +319,25 @@ impl Accounts {
         if !self.auth_required {
             return Ok(Arc::clone(&self.anyone));
         }
+        if let Some(trust) = &self.trust {
+            return trust.authenticate(self, credentials, via);
+        }
         if !self.users.is_empty() {
             let stand_in = self.no_auth_user.as_deref().filter(|_| credentials.is_empty());
-            if let Some(user) = stand_in.and_then(|name| self.users.get(name)) {
+            let stand_in = stand_in
+                .and_then(|name| self.users.get(name))
+                .filter(|user| user.proof == Proof::Password || credentials.nkey.is_empty());
+            if let Some(user) = stand_in {
                 user.check_type(via)?;
                 return Ok(Arc::clone(&user.session));
             }
+            if !credentials.nkey.is_empty() && self.needs_nonce() {
+                return self.authenticate_by_key(credentials, via);
+            }
             if !credentials.user.is_empty() {
-                let user = self.users.get(credentials.user).ok_or(AuthError::UnknownUser)?;
+                let user = self.users.get(credentials.user);
+                let user = user.filter(|user| user.proof == Proof::Password);
+                let user = user.ok_or(AuthError::UnknownUser)?;
                 user.check_type(via)?;
                 return accept(passwords::matches(&user.password, credentials.password), || {
                     Arc::clone(&user.session)
@@ -291,6 +353,24 @@ impl Accounts {
             }
             Shared::None => Err(AuthError::MissingCredentials),
         }
+    }
+}
+
+impl Accounts {
+    fn authenticate_by_key(
+        &self,
+        credentials: &Credentials<'_>,
+        via: ConnectionType,
+    ) -> Result<Arc<UserSession>, AuthError> {
+        let user = self.users.get(credentials.nkey);
+        let user = user.filter(|user| user.proof == Proof::Signature);
+        let user = user.ok_or(AuthError::UnknownUser)?;
+        user.check_type(via)?;
+        if self.no_auth_user.as_deref() != Some(credentials.nkey) {
+            jwt::verify_nonce(credentials.nkey, credentials.nonce, credentials.signature)
+                .map_err(AuthError::Signature)?;
+        }
+        Ok(Arc::clone(&user.session))
     }
 }
 
@@ -316,7 +396,8 @@ fn session(
     user: Option<&str>,
     permissions: Option<Arc<Permissions>>,
 ) -> Arc<UserSession> {
-    Arc::new(UserSession { account: Arc::clone(account), user: user.map(Into::into), permissions })
+    let user = user.map(Into::into);
+    Arc::new(UserSession { account: Arc::clone(account), user, permissions, claimed: None })
 }
 
 fn warnings(options: &Options) -> Vec<String> {

@@ -1,5 +1,6 @@
 //! Puts exports, imports and mappings of accounts to work.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,13 +23,26 @@ impl Accounts {
     /// Puts what the options say about accounts to work: limits, imports, mappings. Clients that
     /// are connected feel it at once (`server/server.go` `configureAccounts`).
     pub fn apply(&self, options: &Options) {
-        for account in self.iter() {
-            account.configure(options.account(account.name()));
+        self.apply_where(options, |_| true);
+    }
+
+    /// As [`apply`](Self::apply), to accounts of which something changed, theirs or what they
+    /// import.
+    pub fn apply_where(&self, options: &Options, concerned: impl Fn(&str) -> bool) {
+        let configured: HashMap<&str, &AccountOptions> =
+            options.accounts.iter().map(|account| (&*account.name, account)).collect();
+        let configured = |account: &Account| configured.get(account.name()).copied();
+        let concerned = || self.iter().filter(|account| concerned(account.name()));
+        for account in concerned() {
+            match self.trust().and_then(|trust| trust.account(account.name())) {
+                Some(claimed) => account.configure_tiers(configured(account), claimed.tiers()),
+                None => account.configure(configured(account)),
+            }
         }
-        let offers: Vec<(&str, Offers<'_>)> =
+        let offers: HashMap<&str, Offers<'_>> =
             options.accounts.iter().map(|account| (&*account.name, offers(account))).collect();
-        for account in self.iter() {
-            let configured = options.account(account.name());
+        for account in concerned() {
+            let configured = configured(account);
             let imports = configured.map_or(&[][..], |configured| &configured.imports);
             self.import_services(account, imports, &offers);
             self.import_streams(account, imports);
@@ -83,7 +97,7 @@ impl Accounts {
         &self,
         account: &Account,
         imports: &[Import],
-        offers: &[(&str, Offers<'_>)],
+        offers: &HashMap<&str, Offers<'_>>,
     ) {
         let mut kept = account.service_imports.lock();
         let space = account.space();
@@ -105,10 +119,10 @@ impl Accounts {
     fn service_import(
         &self,
         import: &ServiceImport,
-        offers: &[(&str, Offers<'_>)],
+        offers: &HashMap<&str, Offers<'_>>,
     ) -> Option<(String, routing::ServiceImport)> {
         let exporter = self.get(&import.account)?;
-        let (_, offers) = offers.iter().find(|(name, _)| *name == import.account)?;
+        let offers = offers.get(&*import.account)?;
         let exact = offers.iter().find(|(offer, _)| offer.subject == import.subject);
         let covers = |offer: &ServiceExport| {
             subject::is_subset(import.subject.as_bytes(), offer.subject.as_bytes())

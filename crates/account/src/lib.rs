@@ -1,7 +1,7 @@
 //! Accounts: the tenants of a server, their users, and what these may do.
 //!
 //! What it does: builds the registry of accounts from the options ([`Accounts::from_options`]),
-//! checks credentials ([`Accounts::authenticate`]), answers what a user may publish and
+//! checks credentials ([`Accounts::authenticate`]), of tokens too ([`Trust`]), answers what a user may publish and
 //! subscribe to ([`Permissions`], [`ReplyPermissions`]), and puts imports and mappings to work
 //! ([`Accounts::apply`]).
 //!
@@ -19,6 +19,7 @@ mod accounts;
 mod elsewhere;
 mod exchange;
 mod jetstream;
+mod operator;
 mod passwords;
 mod permissions;
 mod replies;
@@ -34,6 +35,9 @@ pub use elsewhere::RemoteConnections;
 pub use jetstream::{
     API_EXPORT, AccountResolver, ClusterLink, EnrolError, JetStreamApi, JetStreamHost, TierLimits,
     default_tiers,
+};
+pub use operator::{
+    Claimed, ClaimedOptions, ClaimedUser, Ending, Expiring, Standing, Trust, now_unix_s,
 };
 pub use permissions::{Permissions, Subscribing};
 pub use replies::ReplyPermissions;

@@ -1,5 +1,6 @@
 //! Tables of permissions, and who gets in.
 
 mod auth;
+mod operator;
 mod permissions;
 mod replies;

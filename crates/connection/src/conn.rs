@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use account::Account;
+use account::{Account, ClaimedUser};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -47,6 +47,8 @@ pub(crate) struct Details {
     pub(crate) account: Arc<Account>,
     /// Who it is, as monitoring shows it.
     pub(crate) user: String,
+    /// Its token, in operator mode.
+    pub(crate) claimed: Option<Arc<ClaimedUser>>,
     pub(crate) name: String,
     pub(crate) lang: String,
     pub(crate) version: String,
@@ -76,6 +78,7 @@ impl Conn {
             details: Mutex::new(Details {
                 account: Arc::clone(account),
                 user: String::new(),
+                claimed: None,
                 name: String::new(),
                 lang: String::new(),
                 version: String::new(),

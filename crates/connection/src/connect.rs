@@ -1,5 +1,6 @@
 //! CONNECT: who is it, and what does it want.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -25,6 +26,9 @@ pub(crate) struct ConnectOptions {
     pub(crate) user: String,
     pub(crate) password: String,
     pub(crate) token: String,
+    pub(crate) nkey: String,
+    pub(crate) jwt: String,
+    pub(crate) signature: String,
     pub(crate) name: String,
     pub(crate) lang: String,
     pub(crate) version: String,
@@ -44,6 +48,9 @@ impl Default for ConnectOptions {
             user: String::new(),
             password: String::new(),
             token: String::new(),
+            nkey: String::new(),
+            jwt: String::new(),
+            signature: String::new(),
             name: String::new(),
             lang: String::new(),
             version: String::new(),
@@ -101,15 +108,26 @@ impl ConnectOptions {
             "lang" => text(&mut self.lang, value),
             "version" => text(&mut self.version, value),
             "account" => text(&mut self.account, value),
-            "nkey" | "jwt" | "sig" | "proxy_sig" | "remote_account" => {
-                text(&mut String::new(), value)
-            }
+            "nkey" => text(&mut self.nkey, value),
+            "jwt" => text(&mut self.jwt, value),
+            "sig" => text(&mut self.signature, value),
+            "proxy_sig" | "remote_account" => text(&mut String::new(), value),
             _ => true,
         }
     }
 
-    fn credentials(&self) -> Credentials<'_> {
-        Credentials { user: &self.user, password: &self.password, token: &self.token }
+    /// What it presents; `told` is what it was told before, and `peer` where it comes from.
+    fn credentials<'a>(&'a self, nonce: Option<&'a str>, peer: IpAddr) -> Credentials<'a> {
+        Credentials {
+            user: &self.user,
+            password: &self.password,
+            token: &self.token,
+            nkey: &self.nkey,
+            jwt: &self.jwt,
+            signature: &self.signature,
+            nonce: nonce.unwrap_or_default(),
+            from: Some(peer),
+        }
     }
 }
 
@@ -177,7 +195,11 @@ impl Session {
         let named_account = self.connect.new_account || !self.connect.account.is_empty();
         match self.authenticate().await {
             Ok(user) if !named_account => self.become_user(&user, headers)?,
-            Ok(_) | Err(_) => return Err(self.on_auth_violation()),
+            Ok(_) => return Err(self.on_auth_violation()),
+            Err(error) => {
+                tracing::debug!("{} - {error}", self.label);
+                return Err(self.on_auth_violation());
+            }
         }
         if !(0..=PROTO_INFO).contains(&self.connect.protocol) {
             self.log_error(wire::err::INVALID_CLIENT_PROTOCOL);
@@ -207,12 +229,27 @@ impl Session {
     }
 
     pub(crate) async fn authenticate(&self) -> Result<Arc<UserSession>, AuthError> {
-        let accounts = self.ctx.accounts.load_full();
-        if !accounts.is_slow(&self.connect.credentials()) {
-            return accounts.authenticate(&self.connect.credentials(), ConnectionType::Standard);
+        let outcome = self.check_credentials().await;
+        if let Err(AuthError::UnknownAccount(name)) = &outcome
+            && self.ctx.load_account(name.clone()).await
+        {
+            return self.check_credentials().await;
         }
-        let given = self.connect.clone();
-        let check = move || accounts.authenticate(&given.credentials(), ConnectionType::Standard);
+        outcome
+    }
+
+    async fn check_credentials(&self) -> Result<Arc<UserSession>, AuthError> {
+        let accounts = self.ctx.accounts.load_full();
+        let peer = self.conn.peer.ip();
+        let credentials = self.connect.credentials(self.nonce.as_deref(), peer);
+        if !accounts.is_slow(&credentials) {
+            return accounts.authenticate(&credentials, ConnectionType::Standard);
+        }
+        let (given, nonce) = (self.connect.clone(), self.nonce.clone());
+        let check = move || {
+            let credentials = given.credentials(nonce.as_deref(), peer);
+            accounts.authenticate(&credentials, ConnectionType::Standard)
+        };
         match tokio::task::spawn_blocking(check).await {
             Ok(outcome) => outcome,
             Err(_) => Err(AuthError::WrongCredentials),
@@ -244,15 +281,19 @@ impl Session {
         self.sink.set_deny(None);
         self.take_permissions(user);
         self.apply_limits(headers);
-        let name = match (&self.connect.user, &self.connect.token) {
-            (user, _) if !user.is_empty() => user.clone(),
-            (_, token) if !token.is_empty() => "[REDACTED]".to_owned(),
-            _ => user.user.as_deref().filter(|_| user.is_public()).unwrap_or_default().to_owned(),
+        let known = user.user.as_deref().filter(|_| user.is_public()).unwrap_or_default();
+        let name = match (&self.connect.nkey, &self.connect.user, &self.connect.token) {
+            (nkey, _, _) if !nkey.is_empty() => nkey.clone(),
+            (_, user, _) if !user.is_empty() => user.clone(),
+            _ if user.claimed.is_some() => known.to_owned(),
+            (_, _, token) if !token.is_empty() => "[REDACTED]".to_owned(),
+            _ => known.to_owned(),
         };
         self.relabel(&name);
         let mut details = self.conn.details.lock();
         details.account = Arc::clone(&self.account);
         details.user = name;
+        details.claimed.clone_from(&user.claimed);
         details.name.clone_from(&self.connect.name);
         details.lang.clone_from(&self.connect.lang);
         details.version.clone_from(&self.connect.version);
@@ -263,6 +304,8 @@ impl Session {
     /// From now on it is this user.
     pub(crate) fn take_permissions(&mut self, user: &Arc<UserSession>) {
         self.user = Some(Arc::clone(user));
+        let until = user.claimed.as_ref().and_then(|claimed| claimed.until());
+        self.expiry = until.map(|(time, whose)| (self.ctx.ns_of_wall(time), whose));
         self.permissions = user.permissions.clone();
         let replies = self.permissions.as_ref().and_then(ReplyPermissions::new);
         self.sink.set_reply_permits(replies.as_ref().map(|replies| replies.grants()));
@@ -290,7 +333,10 @@ impl Session {
             self.label.push_str(&format!(" - {about:?}"));
         }
         if !user.is_empty() {
-            let kind = if self.connect.user.is_empty() && user == "[REDACTED]" {
+            let claimed = self.user.as_ref().is_some_and(|user| user.claimed.is_some());
+            let kind = if !self.connect.nkey.is_empty() || claimed {
+                format!("nkey:{user}")
+            } else if self.connect.user.is_empty() && user == "[REDACTED]" {
                 "token".to_owned()
             } else {
                 format!("user:{user}")
@@ -303,7 +349,9 @@ impl Session {
     #[cold]
     pub(crate) fn on_auth_violation(&mut self) -> CloseReason {
         add(&self.ctx.stats.auth_errors, 1);
+        let nkey = &self.connect.nkey;
         let who = match (&self.connect.user, &self.connect.token) {
+            _ if !nkey.is_empty() => format!(" - Nkey {nkey:?}"),
             (user, _) if !user.is_empty() => format!(" - User {user:?}"),
             (_, token) if !token.is_empty() => " - Token \"[REDACTED]\"".to_owned(),
             _ => String::new(),

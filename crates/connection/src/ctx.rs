@@ -1,8 +1,9 @@
 //! What all connections share.
 
-use std::pin::pin;
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use account::{Account, Accounts};
@@ -31,6 +32,14 @@ pub struct ServerCtx {
     phase: AtomicU8,
     reload_turn: AtomicU64,
     reload_progress: Notify,
+    loader: OnceLock<Arc<dyn AccountLoader>>,
+}
+
+/// Finds accounts that no client needed so far, in operator mode (`AccountResolver` in
+/// `server/accounts.go`).
+pub trait AccountLoader: Send + Sync {
+    /// Looks for an account, and puts it into [`ServerCtx::accounts`]; whether it is there then.
+    fn load(&self, name: String) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
 /// Longest that clients may take to follow a reload; hashing passwords takes time.
@@ -62,12 +71,34 @@ impl ServerCtx {
             phase: AtomicU8::new(Phase::Running as u8),
             reload_turn: AtomicU64::new(0),
             reload_progress: Notify::new(),
+            loader: OnceLock::new(),
         })
+    }
+
+    /// Says who finds accounts that are not there yet; once.
+    pub fn set_loader(&self, loader: Arc<dyn AccountLoader>) {
+        // There is one server to one context.
+        let _ = self.loader.set(loader);
+    }
+
+    /// Looks for an account that is not there yet; whether it is now.
+    pub(crate) async fn load_account(&self, name: String) -> bool {
+        match self.loader.get() {
+            Some(loader) => loader.load(name).await,
+            None => false,
+        }
     }
 
     /// Nanoseconds since this context was made; never goes back.
     pub fn now_ns(&self) -> u64 {
         ping::nanos(self.epoch.elapsed())
+    }
+
+    /// The [`now_ns`](Self::now_ns) of a wall-clock time, seconds since 1970; 0 where that was
+    /// before this context was made.
+    pub(crate) fn ns_of_wall(&self, unix_s: i64) -> u64 {
+        let ns = unix_s.saturating_mul(1_000_000_000).saturating_sub(self.epoch_wall_ns);
+        u64::try_from(ns).unwrap_or(0)
     }
 
     /// The wall-clock time at a [`now_ns`](Self::now_ns).
@@ -145,6 +176,7 @@ impl ServerCtx {
             max_payload: conn.max_payload(),
             headers: self.options.load().headers == wire::HeaderSupport::Enabled,
             auth_required: self.accounts.load().auth_required(),
+            nonce: None,
             account: None,
         }
     }
@@ -155,15 +187,52 @@ impl ServerCtx {
     pub async fn reload(&self, options: ClientOptions, accounts: Arc<Accounts>) {
         let before = self.options.swap(Arc::new(options));
         self.accounts.store(accounts);
-        let turn = self.reload_turn.fetch_add(1, Ordering::AcqRel) + 1;
+        self.let_follow(self.connections.all(), &[]).await;
+        let max = self.options.load().max_connections;
+        if max != before.max_connections {
+            self.close_beyond(max);
+        }
+        for account in self.accounts.load().iter() {
+            self.close_excess(account);
+        }
+    }
+
+    /// Puts other accounts into force, which differ from those before in these names; clients of
+    /// these accounts follow as at a [reload](Self::reload).
+    pub async fn renew_accounts(&self, accounts: Arc<Accounts>, changed: &BTreeSet<String>) {
+        self.accounts.store(Arc::clone(&accounts));
+        let (mut concerned, mut unsettled) = (Vec::new(), Vec::new());
         for conn in self.connections.all() {
+            let details = conn.details.lock();
+            let (claimed, name) = (details.claimed.is_some(), details.account.name());
+            let into = match (changed.contains(name), claimed) {
+                (true, _) => &mut concerned,
+                // Who is being let in by what was true before looks again, but is not waited for:
+                // it may itself wait for another account to be found.
+                (false, false) => &mut unsettled,
+                (false, true) => continue,
+            };
+            into.push(Arc::clone(&conn));
+        }
+        self.let_follow(concerned, &unsettled).await;
+        for name in changed {
+            if let Some(account) = accounts.get(name) {
+                self.close_excess(account);
+            }
+        }
+    }
+
+    /// Tells clients to look at themselves anew, and waits for them; `others` are told only.
+    async fn let_follow(&self, clients: Vec<Arc<Conn>>, others: &[Arc<Conn>]) {
+        let turn = self.reload_turn.fetch_add(1, Ordering::AcqRel) + 1;
+        for conn in clients.iter().chain(others) {
             conn.wake();
         }
         let all_follow = async {
             loop {
                 let mut progress = pin!(self.reload_progress.notified());
                 progress.as_mut().enable();
-                if self.connections.all().iter().all(|conn| conn.follows(turn)) {
+                if clients.iter().all(|conn| conn.follows(turn)) {
                     return;
                 }
                 progress.await;
@@ -171,13 +240,6 @@ impl ServerCtx {
         };
         if tokio::time::timeout(RELOAD_DEADLINE, all_follow).await.is_err() {
             tracing::warn!("some clients have not followed the reload yet");
-        }
-        let max = self.options.load().max_connections;
-        if max != before.max_connections {
-            self.close_beyond(max);
-        }
-        for account in self.accounts.load().iter() {
-            self.close_excess(account);
         }
     }
 

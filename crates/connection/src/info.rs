@@ -59,6 +59,8 @@ pub(crate) struct ClientPart<'a> {
     pub(crate) max_payload: Option<usize>,
     pub(crate) headers: bool,
     pub(crate) auth_required: bool,
+    /// In the first INFO: what the client is to sign.
+    pub(crate) nonce: Option<&'a str>,
     /// In the INFO that answers CONNECT: the client's account.
     pub(crate) account: Option<AccountPart<'a>>,
 }
@@ -91,6 +93,8 @@ struct Json<'a> {
     client_id: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     client_ip: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nonce: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     domain: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -129,6 +133,7 @@ impl ServerInfo {
             jetstream: self.jetstream,
             client_id: client.id,
             client_ip: client.ip,
+            nonce: client.nonce,
             domain: self.domain.as_deref(),
             connect_urls: &self.connect_urls,
             ldm: self.lame_duck,

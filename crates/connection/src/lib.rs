@@ -22,6 +22,7 @@ mod ctx;
 mod dispatch;
 mod info;
 mod limits;
+mod nonce;
 mod ping;
 mod publish;
 mod reader;
@@ -39,7 +40,7 @@ mod subscribe;
 mod tests;
 
 pub use conn::Conn;
-pub use ctx::{Phase, ServerCtx};
+pub use ctx::{AccountLoader, Phase, ServerCtx};
 pub use info::{JETCORE_VERSION, NATS_VERSION, ServerInfo, generate_server_id};
 pub use limits::ClientOptions;
 pub use reader::spawn_client;

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use account::{Permissions, Subscribing};
+use account::{Ending, Expiring, Permissions, Standing, Subscribing};
 use routing::Subscription;
 use wire::{CloseReason, HeaderSupport};
 
@@ -38,8 +38,17 @@ impl Session {
         self.pings.set_rhythm(options.ping_interval, options.ping_max, now_ns);
         self.options = options;
         let accounts = self.ctx.accounts.load_full();
-        match &self.user {
-            Some(user) if accounts.is_current(user) => {}
+        match self.user.clone() {
+            Some(user) if user.claimed.is_some() => match accounts.standing(&user) {
+                Standing::Stays => {}
+                Standing::Changed(user) => {
+                    self.take_permissions(&user);
+                    self.conn.details.lock().claimed.clone_from(&user.claimed);
+                    self.drop_forbidden();
+                }
+                Standing::Ends(ending) => return Err(self.on_ending(ending)),
+            },
+            Some(ref user) if accounts.is_current(user) => {}
             // It has had its time to authenticate, or needed none until now.
             None if self.stage == Stage::New => {
                 if accounts.auth_required() && self.auth_due_ns.is_none() {
@@ -53,7 +62,37 @@ impl Session {
             false => HeaderSupport::Disabled,
         };
         self.apply_limits(headers);
-        Ok(())
+        self.check_subscriptions_left()
+    }
+
+    /// Its token does not let it stay.
+    fn on_ending(&mut self, ending: Ending) -> CloseReason {
+        match ending {
+            Ending::Violation => self.on_auth_violation(),
+            Ending::SigningKey => CloseReason::AuthenticationViolation,
+            Ending::Account => self.on_expiry(Expiring::Account),
+            Ending::Revoked => {
+                let text = wire::err::USER_AUTHENTICATION_REVOKED;
+                tracing::debug!("{} - {text}", self.label);
+                self.reject(text, CloseReason::Revocation)
+            }
+        }
+    }
+
+    /// A client of an account whose token allows fewer subscriptions than it has cannot stay
+    /// (`applyAccountLimits` in `server/client.go`).
+    fn check_subscriptions_left(&mut self) -> Result<(), CloseReason> {
+        let claimed = self.user.as_ref().is_some_and(|user| user.claimed.is_some());
+        let Some(max) = self.max_subs.filter(|_| claimed) else { return Ok(()) };
+        let details = self.conn.details.lock();
+        let count = details.subs.values().filter(|sub| !sub.is_closed()).count();
+        drop(details);
+        if (count as u64) < max || count == 0 {
+            return Ok(());
+        }
+        self.log_error(wire::err::MAXIMUM_SUBSCRIPTIONS_EXCEEDED);
+        let text = wire::err::MAXIMUM_SUBSCRIPTIONS_EXCEEDED;
+        Err(self.reject(text, CloseReason::MaxSubscriptionsExceeded))
     }
 
     /// Something about its user changed: it stays with other permissions, or not at all.

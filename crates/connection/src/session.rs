@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use account::{Account, Membership, Permissions, ReplyPermissions, UserSession};
+use account::{Account, Expiring, Membership, Permissions, ReplyPermissions, UserSession};
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use routing::{ClientSink, RouteBatch, SubjectSpace};
@@ -15,7 +15,7 @@ use crate::limits::ClientOptions;
 use crate::ping::{self, Due, Pings};
 use crate::requester::ConnRequester;
 use crate::stats::add;
-use crate::{ServerCtx, info};
+use crate::{ServerCtx, info, nonce};
 
 /// One client's session, owned by its task. Nothing here waits, but for
 /// [`connect`](Self::connect).
@@ -39,6 +39,10 @@ pub(crate) struct Session {
     pub(crate) stage: Stage,
     pub(crate) pings: Pings,
     pub(crate) auth_due_ns: Option<u64>,
+    /// When its token, or its account's, runs out.
+    pub(crate) expiry: Option<(u64, Expiring)>,
+    /// What it was given to sign.
+    pub(crate) nonce: Option<Box<str>>,
     /// Most subscriptions.
     pub(crate) max_subs: Option<u64>,
     /// Number of subscriptions at which finished ones are looked for.
@@ -89,7 +93,8 @@ impl Session {
         conn.reload_turn.store(reload_turn, Ordering::Release);
         let options = ctx.options.load_full();
         let now_ns = conn.start_ns;
-        let auth_required = ctx.accounts.load().auth_required();
+        let accounts = ctx.accounts.load();
+        let auth_required = accounts.auth_required();
         let mut session = Session {
             parser: Parser::new(Limits::default()),
             batch: RouteBatch::new(),
@@ -104,6 +109,8 @@ impl Session {
             stage: Stage::New,
             pings: Pings::new(options.ping_interval, options.ping_max, now_ns),
             auth_due_ns: auth_required.then(|| now_ns + ping::nanos(options.auth_timeout)),
+            expiry: None,
+            nonce: accounts.needs_nonce().then(nonce::generate).flatten(),
             max_subs: None,
             prune_subs_at: 64,
             now_ns,
@@ -129,16 +136,20 @@ impl Session {
     /// Takes over the limits of server and account, the smaller of each.
     pub(crate) fn apply_limits(&mut self, headers: HeaderSupport) {
         let ours = self.account.limits();
+        let claimed = self.user.as_ref().and_then(|user| user.claimed.as_ref());
+        let own = claimed.map(|claimed| claimed.limits()).unwrap_or_default();
         let smaller = |a: Option<u64>, b: Option<u64>| match (a, b) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (one, other) => one.or(other),
         };
         let max_payload =
             smaller(self.options.max_payload.map(u64::from), ours.max_payload.map(u64::from));
+        let max_payload = smaller(max_payload, own.max_payload.map(u64::from));
         let max_payload = max_payload.and_then(|max| usize::try_from(max).ok());
         self.conn.set_max_payload(max_payload);
         self.max_subs =
             smaller(self.options.max_subscriptions, ours.max_subscriptions.map(u64::from));
+        self.max_subs = smaller(self.max_subs, own.max_subscriptions.map(u64::from));
         self.parser.set_limits(Limits {
             max_control_line: self.options.max_control_line as usize,
             max_payload,
@@ -172,7 +183,10 @@ impl Session {
         let accounts = self.ctx.accounts.load();
         let mut part = self.ctx.client_part(&self.conn);
         match kind {
-            InfoKind::Greeting => part.auth_required = accounts.advertise_auth(),
+            InfoKind::Greeting => {
+                part.auth_required = accounts.advertise_auth();
+                part.nonce = self.nonce.as_deref();
+            }
             InfoKind::Connected => {
                 part.account = Some(info::AccountPart {
                     name: self.account.name(),
@@ -198,7 +212,8 @@ impl Session {
     /// The next time at which [`on_timer`](Self::on_timer) has something to do.
     pub(crate) fn next_due_ns(&self) -> u64 {
         let ping = self.pings.due_ns();
-        self.auth_due_ns.map_or(ping, |auth| auth.min(ping))
+        let expiry = self.expiry.map(|(due, _)| due);
+        self.auth_due_ns.into_iter().chain(expiry).fold(ping, u64::min)
     }
 
     /// Does what is due.
@@ -207,6 +222,9 @@ impl Session {
             tracing::debug!("{} - {}", self.label, wire::err::AUTHENTICATION_TIMEOUT);
             let text = wire::err::AUTHENTICATION_TIMEOUT;
             return Err(self.reject(text, CloseReason::AuthenticationTimeout));
+        }
+        if let Some((_, whose)) = self.expiry.filter(|(due, _)| *due <= now_ns) {
+            return Err(self.on_expiry(whose));
         }
         match self.pings.due(now_ns) {
             Due::Wait => Ok(()),
@@ -220,6 +238,16 @@ impl Session {
                 Err(self.reject(wire::err::STALE_CONNECTION, CloseReason::StaleConnection))
             }
         }
+    }
+
+    /// A token has run out (`authExpired` and `accountAuthExpired` in `server/client.go`).
+    pub(crate) fn on_expiry(&mut self, whose: Expiring) -> CloseReason {
+        let text = match whose {
+            Expiring::User => wire::err::USER_AUTHENTICATION_EXPIRED,
+            Expiring::Account => wire::err::ACCOUNT_AUTHENTICATION_EXPIRED,
+        };
+        tracing::debug!("{} - {text}", self.label);
+        self.reject(text, CloseReason::AuthenticationExpired)
     }
 
     /// Ends a batch: hands everything over and counts it, once for all its messages.

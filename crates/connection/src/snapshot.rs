@@ -1,7 +1,9 @@
 //! A connection at one moment, for monitoring.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use account::ClaimedUser;
 use types::Timestamp;
 use wire::CloseReason;
 
@@ -9,7 +11,7 @@ use crate::conn::Conn;
 use crate::{ServerCtx, stats};
 
 /// A connection at one moment (`server/monitor.go` `ConnInfo`).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct ConnInfo {
     /// Connection id.
     pub cid: u64,
@@ -53,6 +55,8 @@ pub struct ConnInfo {
     pub authorized_user: String,
     /// Its account.
     pub account: String,
+    /// Its user's token, in operator mode.
+    pub claimed: Option<Arc<ClaimedUser>>,
     /// Its subscriptions, when asked for, in the order of their ids.
     pub subs: Vec<SubInfo>,
 }
@@ -115,6 +119,7 @@ impl Conn {
             version: details.version.clone(),
             authorized_user: details.user.clone(),
             account: details.account.name().to_owned(),
+            claimed: details.claimed.clone(),
             subs,
         }
     }

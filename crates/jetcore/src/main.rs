@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use config_validate::options::{Options, Overrides};
 use server_lifecycle::log::{self, FATAL, LogHandle};
-use server_lifecycle::{Server, StartError, run_until_signalled};
+use server_lifecycle::{Server, Signals, StartError, run_until_signalled};
 use startup::Startup;
 
 /// Longest that tasks of the runtime may take to end.
@@ -49,7 +49,20 @@ fn serve(options: Options, flags: Overrides) -> ExitCode {
 }
 
 async fn run(options: Options, flags: Overrides, log: &LogHandle) -> ExitCode {
-    let server = match Server::start(options).await {
+    let mut signals = match Signals::listen() {
+        Ok(signals) => signals,
+        Err(error) => {
+            tracing::error!(target: FATAL, "Could not listen to signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let started = tokio::select! {
+        biased;
+        started = Server::start(options) => started,
+        // What it has read so far is on disk as it was.
+        () = signals.told_to_stop() => return ExitCode::SUCCESS,
+    };
+    let server = match started {
         Ok(server) => server,
         Err(StartError::Options(error)) => {
             eprintln!("nats-server: {error}");
@@ -62,12 +75,6 @@ async fn run(options: Options, flags: Overrides, log: &LogHandle) -> ExitCode {
     };
     server.keep_flags(flags);
     server.attach_log(log.clone());
-    match run_until_signalled(&server, Some(log)).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!(target: FATAL, "Could not listen to signals: {error}");
-            server.shutdown().await;
-            ExitCode::FAILURE
-        }
-    }
+    run_until_signalled(&server, Some(log), signals).await;
+    ExitCode::SUCCESS
 }

@@ -27,8 +27,7 @@ pub struct Accountz {
     pub account_detail: Option<AccountInfo>,
 }
 
-/// One account (`AccountInfo`). Imports, exports and mappings have no effect yet, so there are
-/// none.
+/// One account (`AccountInfo`). Imports, exports and mappings are not listed yet.
 #[derive(Debug, Clone, Serialize)]
 pub struct AccountInfo {
     /// Its name.
@@ -50,6 +49,21 @@ pub struct AccountInfo {
     pub client_connections: u64,
     /// Subscriptions.
     pub subscriptions: u64,
+    /// Its token, in operator mode.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub jwt: String,
+    /// The key that signed that token.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub issuer_key: String,
+    /// Its name for people, or its name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name_tag: String,
+    /// Tags of that token.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Users that are turned away if they were issued up to then.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub revoked_user: BTreeMap<String, Timestamp>,
     /// Figures of its subject space.
     pub sublist_stats: SublistStats,
 }

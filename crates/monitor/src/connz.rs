@@ -89,9 +89,18 @@ pub struct ConnInfo {
     /// Who it is, when asked for.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub authorized_user: String,
-    /// Name tag of its account, when asked for: none, so its name.
+    /// Its user's token, when asked for, unless that alone lets anybody in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<String>,
+    /// The key that signed that token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuer_key: Option<String>,
+    /// Name tag of its account, when asked for, or its name.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name_tag: String,
+    /// Tags of its token, when asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
     /// Its account, when asked for and not the global one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub account: String,

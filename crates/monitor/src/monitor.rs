@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use account::Account;
+use account::{Account, Accounts, now_unix_s};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use config_validate::Options;
 use config_validate::options::WriteTimeoutPolicy;
@@ -178,7 +178,7 @@ impl Monitor {
             slow_consumers,
             stale_connections,
             stalled_clients: load(&stats.stalls),
-            subscriptions: accounts.iter().map(|account| account.space().len() as u64).sum(),
+            subscriptions: accounts.iter().map(|account| subscriptions(account)).sum(),
             http_req_stats: self.requests.lock().clone(),
             config_load_time: self.ctx.started(),
             config_digest: options.config_digest.clone().unwrap_or_default(),
@@ -260,7 +260,7 @@ impl Monitor {
         let accounts = self.ctx.accounts.load();
         let wanted = |a: &&Arc<Account>| options.account.is_empty() || a.name() == options.account;
         for account in accounts.iter().filter(wanted) {
-            stats.add(account.space().stats());
+            stats.add(account);
             if !options.subscriptions {
                 continue;
             }
@@ -401,7 +401,7 @@ impl Monitor {
             connections: self.ctx.connections.len(),
             total_connections: load(&stats.total_connections),
             active_accounts: accounts.iter().filter(|a| a.connections() > 0).count(),
-            subscriptions: accounts.iter().map(|account| account.space().len() as u64).sum(),
+            subscriptions: accounts.iter().map(|account| subscriptions(account)).sum(),
             sent: MsgBytes { msgs: traffic.out_msgs, bytes: traffic.out_bytes },
             received: MsgBytes { msgs: traffic.in_msgs, bytes: traffic.in_bytes },
             slow_consumers,
@@ -446,20 +446,29 @@ impl Monitor {
             return Err(BadRequest(format!("Account {name} does not exist")));
         };
         let mut sublist_stats = SublistStats::default();
-        sublist_stats.add(account.space().stats());
+        sublist_stats.add(account);
         let running = self.jetstream.load();
+        let claimed = accounts.trust().and_then(|trust| trust.account(name));
+        let claims = claimed.map(|claimed| claimed.claims());
+        let seconds = |s: i64| Timestamp::from_unix_ns(s.saturating_mul(1_000_000_000));
+        let revoked = claims.iter().flat_map(|claims| &claims.nats.revocations);
         answer.account_detail = Some(AccountInfo {
             account_name: name.clone(),
             update_time: Timestamp::ZERO,
             is_system: accounts.is_system(account),
-            expired: false,
+            expired: claims.is_some_and(|claims| claims.is_expired(now_unix_s())),
             complete: true,
             jetstream_enabled: running
                 .as_ref()
                 .is_some_and(|running| running.engine.account(name).is_some()),
             leafnode_connections: 0,
             client_connections: account.connections(),
-            subscriptions: account.space().len() as u64,
+            subscriptions: subscriptions(account),
+            jwt: claimed.map(|claimed| claimed.token().to_owned()).unwrap_or_default(),
+            issuer_key: claims.map(|claims| claims.common.issuer.clone()).unwrap_or_default(),
+            name_tag: accounts_tag(&accounts, account),
+            tags: claims.map(|claims| claims.nats.tags.clone()).unwrap_or_default(),
+            revoked_user: revoked.map(|(user, time)| (user.clone(), seconds(*time))).collect(),
             sublist_stats,
         });
         Ok(answer)
@@ -488,11 +497,11 @@ impl Monitor {
             |msgs, bytes| DataStats { msgs, bytes, gateways: none, routes: none, leafs: none };
         AccountStat {
             acc: account.name().to_owned(),
-            name: account.name().to_owned(),
+            name: accounts_tag(&self.ctx.accounts.load(), account),
             conns: account.connections(),
             leafnodes: 0,
             total_conns: account.connections(),
-            num_subscriptions: account.space().len() as u64,
+            num_subscriptions: subscriptions(account),
             sent: data(traffic.out_msgs, traffic.out_bytes),
             received: data(traffic.in_msgs, traffic.in_bytes),
             slow_consumers: account.stats().slow_consumers.load(Ordering::Relaxed),
@@ -541,6 +550,7 @@ fn overlaps(info: &connection::ConnInfo, filter: &str) -> bool {
 
 fn conn_info(info: &connection::ConnInfo, options: &ConnzOptions) -> ConnInfo {
     let rtt_ns = info.rtt.map_or(0, nanoseconds);
+    let claimed = info.claimed.as_ref().filter(|_| options.auth);
     let subjects = || info.subs.iter().map(|sub| sub.subject.clone()).collect();
     let details = || info.subs.iter().map(|sub| sub_detail(sub, info.cid)).collect();
     ConnInfo {
@@ -571,9 +581,12 @@ fn conn_info(info: &connection::ConnInfo, options: &ConnzOptions) -> ConnInfo {
             false => String::new(),
         },
         name_tag: match options.auth {
-            true => info.account.clone(),
+            true => account_tag(info),
             false => String::new(),
         },
+        jwt: claimed.and_then(|claimed| claimed.shown_token()).map(str::to_owned),
+        issuer_key: claimed.map(|claimed| claimed.issuer().to_owned()),
+        tags: claimed.map(|claimed| claimed.tags().to_vec()).unwrap_or_default(),
         account: match options.auth && info.account != types::GLOBAL_ACCOUNT {
             true => info.account.clone(),
             false => String::new(),
@@ -588,6 +601,24 @@ fn conn_info(info: &connection::ConnInfo, options: &ConnzOptions) -> ConnInfo {
         },
         rtt_ns,
     }
+}
+
+/// The name for people of a connection's account, or its name.
+fn account_tag(info: &connection::ConnInfo) -> String {
+    let tag = info.claimed.as_ref().map(|claimed| claimed.account_name());
+    tag.filter(|tag| !tag.is_empty()).unwrap_or(&info.account).to_owned()
+}
+
+/// The name for people of an account, or its name.
+fn accounts_tag(accounts: &Accounts, account: &Account) -> String {
+    let claimed = accounts.trust().and_then(|trust| trust.account(account.name()));
+    let tag = claimed.map(|claimed| &*claimed.claims().common.name);
+    tag.filter(|tag| !tag.is_empty()).unwrap_or(account.name()).to_owned()
+}
+
+/// Subscriptions of an account as others count them.
+fn subscriptions(account: &Account) -> u64 {
+    account.space().len().saturating_sub(account.jetstream_api_surplus()) as u64
 }
 
 fn sub_detail(sub: &SubInfo, cid: u64) -> SubDetail {

@@ -1,5 +1,6 @@
 //! `/subsz`: the subscriptions.
 
+use account::Account;
 use serde::{Deserialize, Serialize};
 use types::Timestamp;
 
@@ -56,8 +57,10 @@ pub struct SublistStats {
 }
 
 impl SublistStats {
-    pub(crate) fn add(&mut self, stats: subject::Stats) {
-        self.num_subscriptions += stats.num_subscriptions;
+    pub(crate) fn add(&mut self, account: &Account) {
+        let stats = account.space().stats();
+        let surplus = account.jetstream_api_surplus() as u64;
+        self.num_subscriptions += stats.num_subscriptions.saturating_sub(surplus);
         self.num_inserts += stats.num_inserts;
         self.num_removes += stats.num_removes;
     }

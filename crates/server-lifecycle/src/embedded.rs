@@ -3,15 +3,18 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use account::Account;
 use config_validate::options::{MonitorOptions, Options, Port};
 use monitor::JetStreamConfig;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::StartError;
 use crate::jetstream::JetStreamError;
+use crate::operator::OperatorError;
 use crate::reload::ReloadError;
 use crate::server::Server;
 
@@ -94,6 +97,28 @@ impl Embedded {
         match &self.parts {
             Some((server, runtime)) => runtime.block_on(server.reload()),
             None => Err(ReloadError::Stopping),
+        }
+    }
+
+    /// Takes an account's token, as [`Server::register_account_jwt`] does; waits.
+    ///
+    /// # Errors
+    /// As [`Server::register_account_jwt`].
+    pub fn register_account_jwt(&self, token: &str) -> Result<Arc<Account>, OperatorError> {
+        match &self.parts {
+            Some((server, runtime)) => runtime.block_on(server.register_account_jwt(token)),
+            None => Err(OperatorError::Off),
+        }
+    }
+
+    /// Makes an account the system account, as [`Server::set_system_account`] does; waits.
+    ///
+    /// # Errors
+    /// As [`Server::set_system_account`].
+    pub fn set_system_account(&self, name: &str) -> Result<(), OperatorError> {
+        match &self.parts {
+            Some((server, runtime)) => runtime.block_on(server.set_system_account(name)),
+            None => Err(OperatorError::Off),
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use config_validate::options::OptionError;
 
 use crate::jetstream::JetStreamError;
+use crate::operator::OperatorError;
 
 /// Why a server did not start; texts are those of nats-server's fatal log lines
 /// (`server/server.go` `Start`).
@@ -13,6 +14,12 @@ pub enum StartError {
     /// The options contradict each other.
     #[error("{0}")]
     Options(#[from] OptionError),
+    /// The place of tokens cannot be used, in operator mode.
+    #[error("{0}")]
+    Operator(OperatorError),
+    /// The system account of operator mode is not to be had.
+    #[error("error resolving system account: {0}")]
+    SystemAccount(OperatorError),
     /// The process id cannot be written.
     #[error("Could not write pidfile: open {path}: {cause}")]
     PidFile {

@@ -5,7 +5,7 @@
 //! ([`log`]); heeds and sends signals ([`run_until_signalled`], [`signal`]).
 //!
 //! State it owns: the listening sockets, the tasks that accept, JetStream's configuration in
-//! effect, the pid and ports files.
+//! effect, the tokens of accounts in operator mode, the pid and ports files.
 //!
 //! What it must not know: the bytes of the protocol, how streams work, flags of a command line.
 //!
@@ -16,6 +16,9 @@
 //! Reload: the file is read and checked, compared with the options in effect, and refused as a whole
 //! where something changed that a running server cannot change; then accounts, the system's
 //! services, clients and JetStream follow, in this order.
+//!
+//! Operator mode: accounts are read from their tokens when they are first needed, and follow when
+//! tokens change.
 //!
 //! Entry points: [`Server::start`], [`Server::reload`], [`Server::shutdown`],
 //! [`Server::enable_jetstream`], [`Server::disable_jetstream`], [`Embedded::start`],
@@ -31,10 +34,12 @@ mod identity;
 mod jetstream;
 mod listener;
 pub mod log;
+mod operator;
 mod os;
 mod reload;
 mod server;
 mod server_jetstream;
+mod server_operator;
 mod services;
 pub mod signal;
 mod signals;
@@ -46,6 +51,7 @@ mod tests;
 pub use embedded::{Embedded, loopback};
 pub use error::{ListenError, StartError};
 pub use jetstream::{Clustering, JetStreamError, KnownServer, MetaGroup, StoreDirError};
+pub use operator::{NoToken, OperatorError};
 pub use reload::ReloadError;
 pub use server::Server;
-pub use signals::run_until_signalled;
+pub use signals::{Signals, run_until_signalled};

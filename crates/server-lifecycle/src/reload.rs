@@ -63,6 +63,11 @@ impl Inner {
         options::validate(&mut options)?;
         let before = self.options.load_full();
         options.config_file = options.config_file.or_else(|| before.config_file.clone());
+        if options.operator.is_on() {
+            // A program may have named it.
+            options.system_account =
+                options.system_account.or_else(|| before.system_account.clone());
+        }
         let state =
             RunningState { port: self.client_addr.port(), jetstream: self.jetstream.is_enabled() };
         let changes = before.reload_changes(&mut options, state)?;
@@ -127,17 +132,32 @@ impl Inner {
 
     /// Accounts, users and what depends on them (`server/reload.go` `reloadAuthorization`).
     async fn reload_accounts(&self, options: &Arc<Options>) {
+        let held = match &self.operator {
+            Some(operator) => Some(operator.hold().await),
+            None => None,
+        };
         let before = self.ctx.accounts.load_full();
-        let accounts = Arc::new(before.reload(options));
-        accounts.apply(options);
+        let claimed = self.operator.as_ref().and_then(|operator| operator.reload(&before));
+        let accounts = match claimed {
+            Some((accounts, claimed)) => {
+                accounts.apply(&claimed);
+                Arc::new(accounts)
+            }
+            None => {
+                let accounts = before.reload(options);
+                accounts.apply(options);
+                Arc::new(accounts)
+            }
+        };
         accounts.retire_from(&before);
         {
-            let mut running = self.running.lock();
-            if let Some(services) = &mut running.services {
-                services.follow(options, &accounts);
+            let running = self.running.lock();
+            if let Some(services) = &running.services {
+                services.lock().follow(options, &accounts);
             }
         }
         self.ctx.reload(ClientOptions::from(&**options), Arc::clone(&accounts)).await;
+        drop(held);
         let jetstream = Arc::clone(&self.jetstream);
         // Streams of new accounts are recovered from disk.
         let follow = tokio::task::spawn_blocking(move || jetstream.follow(&before));

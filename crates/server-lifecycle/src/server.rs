@@ -19,6 +19,7 @@ use crate::files::{self, PortsFile};
 use crate::jetstream::{Control, config};
 use crate::listener::{self, join};
 use crate::log::LogHandle;
+use crate::operator::OperatorMode;
 use crate::reload::ReloadError;
 use crate::system::{ReloadHook, SystemServices};
 use crate::{identity, os};
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) ctx: Arc<ServerCtx>,
     pub(crate) options: Arc<ArcSwap<Options>>,
     pub(crate) jetstream: Arc<Control>,
+    pub(crate) operator: Option<Arc<OperatorMode>>,
     pub(crate) monitor: Arc<Monitor>,
     pub(crate) client_addr: SocketAddr,
     monitor_addr: Option<SocketAddr>,
@@ -54,7 +56,7 @@ pub(crate) struct Inner {
 pub(crate) struct Running {
     accepting: Option<JoinHandle<()>>,
     monitoring: Option<JoinHandle<()>>,
-    pub(crate) services: Option<SystemServices>,
+    pub(crate) services: Option<Arc<Mutex<SystemServices>>>,
     ports_file: Option<PortsFile>,
 }
 
@@ -97,7 +99,15 @@ impl Server {
             ..ServerInfo::default()
         };
         log_start(&info, &options);
-        let accounts = Arc::new(Accounts::from_options(&options));
+        let options_now = Arc::new(ArcSwap::new(Arc::clone(&options)));
+        let (operator, accounts) = match options.operator.is_on() {
+            true => {
+                let (mode, accounts) = OperatorMode::start(&options_now)?;
+                (Some(mode), accounts)
+            }
+            false => (None, Accounts::from_options(&options)),
+        };
+        let accounts = Arc::new(accounts);
         log_warnings(&options, &accounts);
         if let Some(path) = &options.pid_file {
             files::write_pid(path).map_err(|error| StartError::PidFile {
@@ -109,15 +119,22 @@ impl Server {
         let mut running = Running::default();
         let (monitor, monitor_addr) = start_monitor(&ctx, &options, &mut running).await?;
         let (stage, staged) = watch::channel(Stage::Running);
-        let options_now = Arc::new(ArcSwap::new(Arc::clone(&options)));
         let jetstream = Control::new(&ctx, &options_now, &monitor, staged);
+        if let Some(operator) = &operator {
+            operator.attach(&ctx, &jetstream);
+        }
         if options.jetstream.enabled {
             jetstream.enable(Some(config::at_start(&options))).await?;
         } else {
             jetstream.serve_elsewhere(&ctx.accounts.load());
         }
         let hook = Arc::new(ReloadHook::default());
-        running.services = Some(SystemServices::serve(&ctx, &options, &monitor, &hook));
+        let services = SystemServices::serve(&ctx, &options, &monitor, &hook, operator.as_ref());
+        let services = Arc::new(Mutex::new(services));
+        if let Some(operator) = &operator {
+            operator.attach_services(&services);
+        }
+        running.services = Some(services);
         let client_addr = start_clients(&ctx, &options, &mut running).await?;
         if let Some(dir) = &options.ports_file_dir {
             match PortsFile::write(dir, Some(client_addr), monitor_addr) {
@@ -135,6 +152,7 @@ impl Server {
             ctx,
             options: options_now,
             jetstream,
+            operator,
             monitor,
             client_addr,
             monitor_addr,

@@ -10,11 +10,7 @@ use crate::server::Server;
 /// Serves until the process is told to stop, or the server stops by itself
 /// (`server/signal.go` `handleSignals`): SIGINT and SIGTERM stop it, SIGUSR1 re-opens the log,
 /// SIGUSR2 is lame duck mode, SIGHUP reloads the configuration.
-///
-/// # Errors
-/// When signals cannot be listened to; the server runs on then.
-pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io::Result<()> {
-    let mut signals = Signals::new()?;
+pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>, mut signals: Signals) {
     let mut lame_duck = LameDuck::No;
     // One and the same: a further signal must not start it again.
     let mut winding_down = std::pin::pin!(server.lame_duck());
@@ -22,18 +18,18 @@ pub async fn run_until_signalled(server: &Server, log: Option<&LogHandle>) -> io
         // While in lame duck mode, only SIGINT is heeded at once; SIGTERM lets it finish.
         let trapped = tokio::select! {
             trapped = signals.next() => trapped,
-            () = &mut winding_down, if lame_duck == LameDuck::Asked => return Ok(()),
-            () = server.wait() => return Ok(()),
+            () = &mut winding_down, if lame_duck == LameDuck::Asked => return,
+            () = server.wait() => return,
         };
         tracing::info!("Trapped {:?} signal", trapped.name());
         match trapped {
             Trapped::Interrupt => {
                 server.shutdown().await;
-                return Ok(());
+                return;
             }
             Trapped::Terminate if lame_duck == LameDuck::No => {
                 server.shutdown().await;
-                return Ok(());
+                return;
             }
             Trapped::Terminate => {}
             Trapped::Hangup => reload(server).await,
@@ -66,8 +62,9 @@ fn reopen(log: Option<&LogHandle>) {
     }
 }
 
-/// The signals that a server listens to.
-struct Signals {
+/// The signals that a server heeds, from before its start on: none of them ends the process
+/// unasked.
+pub struct Signals {
     interrupt: Signal,
     terminate: Signal,
     hangup: Signal,
@@ -97,7 +94,11 @@ impl Trapped {
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// Listens to them from now on. Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When signals cannot be listened to.
+    pub fn listen() -> io::Result<Self> {
         Ok(Signals {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -105,6 +106,15 @@ impl Signals {
             user1: signal(SignalKind::user_defined1())?,
             user2: signal(SignalKind::user_defined2())?,
         })
+    }
+
+    /// Waits until the process is told to stop, while the server still starts. Other signals wait
+    /// for it.
+    pub async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 
     async fn next(&mut self) -> Trapped {

@@ -8,6 +8,7 @@ mod engine;
 mod faults;
 mod first_seq;
 mod limits;
+mod operator;
 mod restart;
 mod sources;
 mod ttl;

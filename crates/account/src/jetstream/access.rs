@@ -125,6 +125,13 @@ impl Account {
         self.space().unsubscribe_all(&gone);
     }
 
+    /// Subscriptions that it takes here to lead into the JetStream API, beyond the one import that
+    /// it is to others: reports leave them out.
+    pub fn jetstream_api_surplus(&self) -> usize {
+        let access = self.access.lock();
+        access.api.len().saturating_sub(1) + access.domain.len()
+    }
+
     /// What leads into the JetStream API, for reports: whether the API is imported, and the
     /// domain's subjects.
     pub fn jetstream_access(&self) -> (bool, Vec<String>) {

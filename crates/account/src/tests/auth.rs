@@ -15,7 +15,7 @@ fn login(
     password: &str,
     token: &str,
 ) -> Result<String, AuthError> {
-    let credentials = Credentials { user, password, token };
+    let credentials = Credentials { user, password, token, ..Default::default() };
     let session = accounts.authenticate(&credentials, ConnectionType::Standard)?;
     let user = session.user.as_deref().filter(|_| session.is_public()).unwrap_or("-");
     Ok(format!("{}/{user}", session.account.name()))
@@ -55,7 +55,7 @@ fn bcrypt_passwords() {
     let hash = bcrypt::hash("secret", 4).unwrap();
     let accounts =
         accounts(&format!("authorization {{ users: [{{user: me, password: '{hash}'}}] }}"));
-    let credentials = Credentials { user: "me", password: "secret", token: "" };
+    let credentials = Credentials { user: "me", password: "secret", ..Default::default() };
     assert!(accounts.is_slow(&credentials));
     assert!(!accounts.is_slow(&Credentials { user: "you", ..credentials }));
     assert_eq!(login(&accounts, "me", "secret", "").unwrap(), "$G/me");

@@ -31,7 +31,7 @@ impl Environment for ProcessEnvironment {
 }
 
 /// Text for a file that could not be read, in the reference's words.
-pub(super) fn read_failure(path: &str, error: &io::Error) -> String {
+pub(crate) fn read_failure(path: &str, error: &io::Error) -> String {
     let (call, reason) = match error.kind() {
         io::ErrorKind::NotFound => ("open", "no such file or directory".to_owned()),
         io::ErrorKind::PermissionDenied => ("open", "permission denied".to_owned()),

@@ -12,6 +12,8 @@ mod value;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use environment::read_failure;
+
 pub use digest::digest;
 pub use environment::{Environment, ProcessEnvironment};
 pub use error::ConfError;

@@ -45,6 +45,11 @@ pub struct AccountOptions {
 }
 
 impl AccountOptions {
+    /// An account that no file defines, with nothing in it.
+    pub fn named(name: &str) -> Self {
+        AccountOptions::new(name, &Pos { file: "".into(), line: 0, column: 0 })
+    }
+
     pub(super) fn new(name: &str, pos: &Pos) -> Self {
         AccountOptions {
             name: name.to_owned(),

@@ -38,8 +38,10 @@ pub struct AuthOptions {
 /// One user.
 #[derive(Clone, PartialEq)]
 pub struct User {
-    /// Name, unique over all accounts.
+    /// Name, unique over all accounts; of a user with a key, that.
     pub username: String,
+    /// What the user presents: a password, or a signature with the key that is its name.
+    pub proof: Proof,
     /// Password, plain or bcrypt; empty when none was given.
     pub password: String,
     /// What the user may do; `None` is everything.
@@ -48,6 +50,16 @@ pub struct User {
     pub account: Option<String>,
     /// Kinds of connection the user may use; empty is all.
     pub allowed_connection_types: BTreeSet<ConnectionType>,
+}
+
+/// How a user shows who it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// By a password.
+    #[default]
+    Password,
+    /// By a signature; its name is the public key (`nkey`).
+    Signature,
 }
 
 /// Kinds of connection a user can be restricted to.
@@ -67,6 +79,22 @@ pub enum ConnectionType {
     MqttWs,
     /// A client inside the server's process.
     InProcess,
+}
+
+impl ConnectionType {
+    /// The kind of this name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name.to_uppercase().as_str() {
+            "STANDARD" => ConnectionType::Standard,
+            "WEBSOCKET" => ConnectionType::Websocket,
+            "LEAFNODE" => ConnectionType::Leafnode,
+            "LEAFNODE_WS" => ConnectionType::LeafnodeWs,
+            "MQTT" => ConnectionType::Mqtt,
+            "MQTT_WS" => ConnectionType::MqttWs,
+            "IN_PROCESS" => ConnectionType::InProcess,
+            _ => return None,
+        })
+    }
 }
 
 impl Default for AuthOptions {
@@ -167,7 +195,11 @@ impl AuthOptions {
     /// Adds a user; names are unique over all accounts.
     pub(super) fn add_user(&mut self, at: &Node, user: User) -> Result<(), ConfigIssue> {
         if !self.usernames.insert(user.username.clone()) {
-            return issue(at, format!("Duplicate user {} detected", quoted(&user.username)));
+            let kind = match user.proof {
+                Proof::Password => "user",
+                Proof::Signature => "nkey",
+            };
+            return issue(at, format!("Duplicate {kind} {} detected", quoted(&user.username)));
         }
         self.users.push(user);
         Ok(())
@@ -224,22 +256,38 @@ pub(super) fn parse_users(node: &Node, findings: &mut Findings) -> Result<Vec<Us
             continue;
         };
         let errors_before = findings.errors.len();
-        let user = parse_user(entry, findings);
+        let (mut user, nkey) = parse_user(entry, findings);
         if findings.errors.len() > errors_before {
             continue;
         }
-        if user.username.is_empty() {
-            let last = entry.iter().last().map_or(item, |(_, node)| node);
-            return issue(last, "User entry requires a user");
+        let last = entry.iter().last().map_or(item, |(_, node)| node);
+        match nkey.filter(|key| !key.is_empty()) {
+            None if user.username.is_empty() => {
+                return issue(last, "User entry requires a user");
+            }
+            None => {}
+            Some(key) => {
+                if !is_public_key(&key, nkeys::KeyPairType::User) {
+                    return issue(last, "Not a valid public nkey for a user");
+                }
+                if !user.username.is_empty() || !user.password.is_empty() {
+                    return issue(last, "Nkey users do not take usernames or passwords");
+                }
+                user.username = key;
+                user.proof = Proof::Signature;
+            }
         }
         users.push(user);
     }
     Ok(users)
 }
 
-fn parse_user(entry: &Map, findings: &mut Findings) -> User {
+/// A user, and its key if one is given.
+fn parse_user(entry: &Map, findings: &mut Findings) -> (User, Option<String>) {
+    let mut nkey = None;
     let mut user = User {
         username: String::new(),
+        proof: Proof::Password,
         password: String::new(),
         permissions: None,
         account: None,
@@ -247,12 +295,7 @@ fn parse_user(entry: &Map, findings: &mut Findings) -> User {
     };
     each_key(entry, findings, |key, raw, node, findings| {
         match key {
-            "nkey" => {
-                if !is_public_key(&text(node)?, nkeys::KeyPairType::User) {
-                    return issue(node, "Not a valid public nkey for a user");
-                }
-                return issue(node, not_supported(raw));
-            }
+            "nkey" => nkey = Some(text(node)?),
             "user" | "username" => user.username = text(node)?,
             "pass" | "password" => user.password = text(node)?,
             "permission" | "permissions" | "authorization" => {
@@ -267,7 +310,7 @@ fn parse_user(entry: &Map, findings: &mut Findings) -> User {
         }
         Ok(Key::Known)
     });
-    user
+    (user, nkey)
 }
 
 /// Whether a text is the public key of an account; only its form is looked at.
@@ -287,20 +330,10 @@ fn connection_types(
     let mut known = BTreeSet::new();
     let mut unknown = Vec::new();
     for name in texts(node, "allowed connection types", findings)? {
-        let name = name.to_uppercase();
-        known.insert(match name.as_str() {
-            "STANDARD" => ConnectionType::Standard,
-            "WEBSOCKET" => ConnectionType::Websocket,
-            "LEAFNODE" => ConnectionType::Leafnode,
-            "LEAFNODE_WS" => ConnectionType::LeafnodeWs,
-            "MQTT" => ConnectionType::Mqtt,
-            "MQTT_WS" => ConnectionType::MqttWs,
-            "IN_PROCESS" => ConnectionType::InProcess,
-            _ => {
-                unknown.push(quoted(&name));
-                continue;
-            }
-        });
+        match ConnectionType::from_name(&name) {
+            Some(kind) => drop(known.insert(kind)),
+            None => unknown.push(quoted(&name.to_uppercase())),
+        }
     }
     if unknown.is_empty() {
         Ok(known)

@@ -32,30 +32,9 @@ pub(super) fn unsupported(key: &str) -> Option<Unsupported> {
         | "mqtt"
         | "prof_block_rate"
         | "connect_error_reports"
-        | "reconnect_error_reports"
-        | "default_sentinel" => Unsupported::Harmless,
-        "tls"
-        | "ocsp"
-        | "ocsp_cache"
-        | "allow_non_tls"
-        | "https"
-        | "https_port"
-        | "operator"
-        | "operators"
-        | "roots"
-        | "root"
-        | "root_operators"
-        | "root_operator"
-        | "resolver"
-        | "account_resolver"
-        | "accounts_resolver"
-        | "resolver_tls"
-        | "resolver_preload"
-        | "resolver_pinned_accounts"
-        | "trusted"
-        | "trusted_keys"
-        | "proxies"
-        | "proxy_protocol" => Unsupported::Protective,
+        | "reconnect_error_reports" => Unsupported::Harmless,
+        "tls" | "ocsp" | "ocsp_cache" | "allow_non_tls" | "https" | "https_port"
+        | "resolver_tls" | "proxies" | "proxy_protocol" => Unsupported::Protective,
         _ => return None,
     })
 }

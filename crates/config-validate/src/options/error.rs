@@ -80,6 +80,54 @@ pub enum OptionError {
         /// `max_pending`, bytes.
         max_pending: i64,
     },
+    /// A default token where there are no operators.
+    #[error("default sentinel requires operators and accounts")]
+    SentinelWithoutOperators,
+    /// The default token is none of a user.
+    #[error("default sentinel JWT not valid")]
+    SentinelInvalid,
+    /// The default token would need a signature.
+    #[error("default sentinel must be a bearer token")]
+    SentinelNoBearer,
+    /// Operators need a place for tokens.
+    #[error("operators require an account resolver to be configured")]
+    NoResolver,
+    /// The operator names a server of tokens, and no other resolver is configured.
+    #[error(
+        "operators require an account resolver to be configured, and those of type URL (the operator's account_server_url) are not supported yet by this server"
+    )]
+    UrlResolver,
+    /// A cache of tokens that other servers have.
+    #[error(
+        "account resolvers of type CACHE are not supported yet by this server: there are no other servers to ask"
+    )]
+    CacheResolver,
+    /// Accounts beside operators.
+    #[error("operators do not allow Accounts to be configured directly")]
+    OperatorAndAccounts,
+    /// Users beside operators.
+    #[error("operators do not allow users to be configured directly")]
+    OperatorAndUsers,
+    /// Trusted keys beside operators.
+    #[error("conflicting options for 'TrustedKeys' and 'TrustedOperators'")]
+    OperatorAndTrustedKeys,
+    /// The configured system account is not that of the operator.
+    #[error("system_account in config and operator JWT must be identical")]
+    OperatorSystemAccount,
+    /// A directory of tokens is looked after by way of the system account.
+    #[error(
+        "using nats based account resolver - the system account needs to be specified in configuration or the operator jwt"
+    )]
+    ResolverSystemAccount,
+    /// The operator wants another server; holds the whole text.
+    #[error("{0}")]
+    OperatorVersion(String),
+    /// A trusted key is none of an operator.
+    #[error("trusted Keys {} are required to be a valid public operator nkey", crate::quote::quoted(.0))]
+    TrustedKey(String),
+    /// A pinned account is no key.
+    #[error("pinned account key {} is not a valid public account nkey", crate::quote::quoted(.0))]
+    PinnedAccount(String),
     /// A server name with a space in it.
     #[error("server name cannot contain spaces")]
     ServerNameSpaces,

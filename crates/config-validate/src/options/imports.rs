@@ -99,48 +99,100 @@ struct Known<'a> {
     there: &'a str,
 }
 
+/// An import that cannot be put to work.
+struct Rejected<'a> {
+    /// Positions of the account and of its import.
+    at: (usize, usize),
+    /// `stream` or `service`.
+    kind: &'static str,
+    /// The exporting account, and the subject there.
+    exporter: &'a str,
+    subject: &'a str,
+    /// Why; `None` where the account does not exist.
+    why: Option<String>,
+}
+
 /// Checks all imports: streams of all accounts first, then services.
 pub(super) fn check(
     at: &Node,
     accounts: &[AccountOptions],
     findings: &mut super::reader::Findings,
 ) {
-    let mut streams: Vec<Known<'_>> = Vec::new();
-    for (importer, import) in all(accounts) {
-        let Import::Stream(import) = import else { continue };
-        match check_stream(importer, import, accounts, &streams) {
-            Ok(Some(known)) => streams.push(known),
-            Ok(None) => {
-                let from = quoted(&import.account);
-                findings.error(at, format!("{from} account not defined for stream import"));
-            }
-            Err(wrong) => {
-                let subject = quoted(&import.subject);
-                let text = format!("Error adding stream import {subject}: {wrong}");
-                findings.errors.push(ConfigIssue::at(&at.pos, text));
-            }
-        }
-    }
-    let mut services: Vec<Known<'_>> = Vec::new();
-    for (importer, import) in all(accounts) {
-        let Import::Service(import) = import else { continue };
-        match check_service(importer, import, accounts, &services) {
-            Ok(Some(known)) => services.push(known),
-            Ok(None) => {
-                let from = quoted(&import.account);
-                findings.error(at, format!("{from} account not defined for service import"));
-            }
-            Err(wrong) => {
-                let subject = quoted(&import.subject);
-                let text = format!("Error adding service import {subject}: {wrong}");
-                findings.errors.push(ConfigIssue::at(&at.pos, text));
-            }
-        }
+    for Rejected { kind, exporter, subject, why, .. } in rejected(accounts) {
+        let text = match why {
+            None => format!("{} account not defined for {kind} import", quoted(exporter)),
+            Some(wrong) => format!("Error adding {kind} import {}: {wrong}", quoted(subject)),
+        };
+        findings.errors.push(ConfigIssue::at(&at.pos, text));
     }
 }
 
-fn all(accounts: &[AccountOptions]) -> impl Iterator<Item = (&AccountOptions, &Import)> {
-    accounts.iter().flat_map(|account| account.imports.iter().map(move |import| (account, import)))
+/// Takes imports out that cannot be put to work, for accounts that nobody can ask to mend them;
+/// what is to be said about each of these (`updateAccountClaimsWithRefresh` in
+/// `server/accounts.go`).
+pub fn retain_usable_imports(accounts: &mut [AccountOptions]) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut gone: HashSet<(usize, usize)> = HashSet::new();
+    for Rejected { at, kind, exporter, subject, why } in rejected(accounts) {
+        gone.insert(at);
+        let name = accounts.get(at.0).map_or("", |account| &account.name);
+        lines.push(match why {
+            None => {
+                format!("Can't locate account [{exporter}] for import of [{subject}] {kind}")
+            }
+            Some(wrong) => format!("Error adding {kind} import to account [{name}]: {wrong}"),
+        });
+    }
+    for (i, account) in accounts.iter_mut().enumerate() {
+        let mut at = 0;
+        account.imports.retain(|_| {
+            at += 1;
+            !gone.contains(&(i, at - 1))
+        });
+    }
+    lines
+}
+
+fn rejected(accounts: &[AccountOptions]) -> Vec<Rejected<'_>> {
+    let mut rejected = Vec::new();
+    let mut streams: Vec<Known<'_>> = Vec::new();
+    let mut services: Vec<Known<'_>> = Vec::new();
+    for (at, importer, import) in all(accounts) {
+        let Import::Stream(import) = import else { continue };
+        let why = match check_stream(importer, import, accounts, &streams) {
+            Ok(Some(known)) => {
+                streams.push(known);
+                continue;
+            }
+            Ok(None) => None,
+            Err(wrong) => Some(wrong),
+        };
+        let (exporter, subject) = (&*import.account, &*import.subject);
+        rejected.push(Rejected { at, kind: "stream", exporter, subject, why });
+    }
+    for (at, importer, import) in all(accounts) {
+        let Import::Service(import) = import else { continue };
+        let why = match check_service(importer, import, accounts, &services) {
+            Ok(Some(known)) => {
+                services.push(known);
+                continue;
+            }
+            Ok(None) => None,
+            Err(wrong) => Some(wrong),
+        };
+        let (exporter, subject) = (&*import.account, &*import.subject);
+        rejected.push(Rejected { at, kind: "service", exporter, subject, why });
+    }
+    rejected
+}
+
+/// All imports, with the positions of their account and of themselves.
+fn all(
+    accounts: &[AccountOptions],
+) -> impl Iterator<Item = ((usize, usize), &AccountOptions, &Import)> {
+    accounts.iter().enumerate().flat_map(|(i, account)| {
+        account.imports.iter().enumerate().map(move |(j, import)| ((i, j), account, import))
+    })
 }
 
 fn find<'a>(accounts: &'a [AccountOptions], name: &str) -> Option<&'a AccountOptions> {

@@ -11,7 +11,7 @@ use super::reader::{
     Findings, Key, count, duration, duration_text, each_key, flag, integer, issue, limit, listen,
     map, optional_text, port, positive, size31, text, texts,
 };
-use super::{ClusterOptions, Options, WriteTimeoutPolicy};
+use super::{ClusterOptions, Options, WriteTimeoutPolicy, operator};
 use crate::conf::{self, Environment, Map, Node, ProcessEnvironment, Value};
 use crate::duration::format_nanos;
 use crate::quote::quoted;
@@ -40,7 +40,7 @@ impl Options {
         let path = path.as_ref();
         let name = path.to_string_lossy();
         let config = conf::parse_file(&name, environment)?;
-        let mut options = Options::from_config(&config, &name)?;
+        let mut options = Options::from_config(&config, &name, environment)?;
         options.config_file = Some(path.to_path_buf());
         Ok(options)
     }
@@ -51,10 +51,14 @@ impl Options {
     /// As [`Options::from_file`].
     pub fn from_text(text: &str) -> Result<Options, ConfigErrors> {
         let config = conf::parse_text(text, &ProcessEnvironment)?;
-        Options::from_config(&config, "")
+        Options::from_config(&config, "", &ProcessEnvironment)
     }
 
-    fn from_config(config: &Map, file: &str) -> Result<Options, ConfigErrors> {
+    fn from_config(
+        config: &Map,
+        file: &str,
+        environment: &dyn Environment,
+    ) -> Result<Options, ConfigErrors> {
         let mut options =
             Options { config_digest: Some(conf::digest(config)), ..Options::default() };
         let mut findings = Findings::default();
@@ -70,7 +74,7 @@ impl Options {
             }
         }
         each_key(config, &mut findings, |key, raw, node, findings| {
-            options.read_key(key, raw, node, findings)
+            options.read_key(key, raw, node, findings, environment)
         });
         options.settle();
         let Findings { errors, warnings, deferred } = findings;
@@ -97,12 +101,14 @@ impl Options {
         raw: &str,
         node: &Node,
         findings: &mut Findings,
+        environment: &dyn Environment,
     ) -> Result<Key, ConfigIssue> {
         let handled = self.read_network_key(key, node, findings)? == Key::Known
             || self.read_limit_key(key, raw, node, findings)? == Key::Known
             || self.read_identity_key(key, node, findings)? == Key::Known
             || self.read_log_key(key, node)? == Key::Known
-            || self.read_block(key, node, findings)? == Key::Known;
+            || self.read_block(key, node, findings)? == Key::Known
+            || self.read_operator_key(key, node, findings, environment)? == Key::Known;
         if handled {
             return Ok(Key::Known);
         }
@@ -115,6 +121,35 @@ impl Options {
         }
         if key == "cluster" {
             self.cluster = read_cluster(node, findings)?;
+        }
+        Ok(Key::Known)
+    }
+
+    fn read_operator_key(
+        &mut self,
+        key: &str,
+        node: &Node,
+        findings: &mut Findings,
+        environment: &dyn Environment,
+    ) -> Result<Key, ConfigIssue> {
+        match key {
+            "operator" | "operators" | "roots" | "root" | "root_operators" | "root_operator" => {
+                operator::read_operators(node, self, environment, findings)?;
+            }
+            "resolver" | "account_resolver" | "accounts_resolver" => {
+                operator::read_resolver(node, &mut self.operator, findings)?;
+            }
+            "resolver_preload" => {
+                operator::read_preload(node, &mut self.operator, findings)?;
+            }
+            "resolver_pinned_accounts" => {
+                operator::read_pinned(node, &mut self.operator, findings)?;
+            }
+            "trusted" | "trusted_keys" => {
+                operator::read_trusted(node, &mut self.operator, findings)?;
+            }
+            "default_sentinel" => self.operator.default_sentinel = optional_text(node)?,
+            _ => return Ok(Key::Unknown),
         }
         Ok(Key::Known)
     }

@@ -68,6 +68,14 @@ pub(super) fn parse_mappings(
     Ok(mappings)
 }
 
+impl SubjectMapping {
+    /// Whether it can be put to work (`AddWeightedMappings` in `server/accounts.go`).
+    pub fn is_valid(&self) -> bool {
+        subject::is_valid_pattern(self.source.as_bytes())
+            && check(&self.source, &self.destinations).is_ok()
+    }
+}
+
 fn check(source: &str, destinations: &[MappingDestination]) -> Result<(), String> {
     let mut seen = HashSet::new();
     let mut totals: HashMap<Option<&str>, u32> = HashMap::new();

@@ -9,6 +9,7 @@ mod imports;
 mod jetstream;
 mod load;
 mod mappings;
+mod operator;
 mod overrides;
 mod permissions;
 mod reader;
@@ -23,17 +24,19 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use accounts::{AccountLimits, AccountOptions, ClusterTraffic, MsgTrace};
-pub use auth::{AuthOptions, ConnectionType, User, is_account_key};
+pub use auth::{AuthOptions, ConnectionType, Proof, User, is_account_key};
 pub use deferred::DeferredKey;
 pub use error::{ConfigErrors, ConfigIssue, OptionError};
 pub use exchange::{
     Export, Import, ResponseKind, ServiceExport, ServiceImport, ServiceLatency, StreamExport,
     StreamImport,
 };
+pub use imports::retain_usable_imports;
 pub use jetstream::{
     BatchLimits, Cipher, JetStreamLimits, JetStreamOptions, StoreKey, SyncPolicy, TpmOptions,
 };
 pub use mappings::{MappingDestination, SubjectMapping};
+pub use operator::{Coverage, Deletion, DirectoryResolver, OperatorOptions, ResolverOptions};
 pub use overrides::Overrides;
 pub use permissions::{AllowResponses, Permissions, SubjectPermission};
 pub use reload::{Change, ReloadRefused, Running};
@@ -142,8 +145,8 @@ pub struct Options {
     pub default_js_domain: BTreeMap<String, String>,
     /// The part of `cluster {}` that other checks need.
     pub cluster: ClusterOptions,
-    /// Keys of operators whose account tokens are trusted; none: accounts are configured.
-    pub trusted_operators: Vec<String>,
+    /// Operator mode: accounts and users are those of tokens.
+    pub operator: OperatorOptions,
     /// Servers that this one connects to as a leaf node, in order.
     pub leaf_remotes: Vec<LeafRemote>,
     /// Logging.
@@ -271,7 +274,7 @@ impl Default for Options {
             store_dir: None,
             default_js_domain: BTreeMap::new(),
             cluster: ClusterOptions::default(),
-            trusted_operators: Vec::new(),
+            operator: OperatorOptions::default(),
             leaf_remotes: Vec::new(),
             log: LogOptions::default(),
             pid_file: None,

@@ -284,6 +284,10 @@ impl Options {
         diff.fixed("MaxPending", &was.max_pending, &is.max_pending, text)?;
         let stall = (&old.no_fast_producer_stall, &new.no_fast_producer_stall);
         diff.may(stall.0, stall.1, Change::NoFastProducerStall);
+        let (was, is) = (&old.operator, &new.operator);
+        diff.unshown("TrustedOperators", &was.operators, &is.operators)?;
+        diff.unshown("TrustedKeys", &was.trusted_keys, &is.trusted_keys)?;
+        diff.unshown("AccountResolver", &was.resolver, &is.resolver)?;
         diff.unshown("Cluster", &old.cluster, &new.cluster)?;
         diff.jetstream(old, new, running)?;
         diff.unshown("JsAccDefaultDomain", &old.default_js_domain, &new.default_js_domain)?;

@@ -3,6 +3,7 @@
 mod accounts;
 mod auth;
 mod jetstream;
+mod operator;
 mod reload;
 mod validation;
 
@@ -274,8 +275,7 @@ fn what_is_missing_here_is_a_warning_or_an_error() {
     let deferred: Vec<&str> = o.deferred_keys.iter().map(|key| key.name.as_str()).collect();
     assert_eq!(deferred, ["cluster", "leafnodes", "prof_block_rate"]);
     assert_eq!((o.cluster.name.as_deref(), o.cluster.port), (Some("c"), Some(Port::Fixed(6222))));
-    for key in ["tls {}", "operator: x", "https: 1", "https_port: 1", "resolver: MEM", "proxies {}"]
-    {
+    for key in ["tls {}", "https: 1", "https_port: 1", "resolver_tls {}", "proxies {}"] {
         let name = key.split([' ', ':']).next().expect("a name");
         let wanted = format!("1:0: \"{name}\" is not supported yet by this server");
         assert_eq!(error(key), wanted, "{key}");

@@ -2,6 +2,7 @@
 
 use super::auth::is_account_key;
 use super::error::OptionError;
+use super::operator::check_operators;
 use super::{DEFAULT_SYSTEM_ACCOUNT, GLOBAL_ACCOUNT, Options};
 use crate::duration;
 use crate::name::is_valid_name;
@@ -29,6 +30,7 @@ pub fn validate(options: &mut Options) -> Result<(), OptionError> {
     if options.server_name.as_ref().is_some_and(|name| name.contains(' ')) {
         return Err(OptionError::ServerNameSpaces);
     }
+    check_operators(options)?;
     check_no_auth_user(options)?;
     validate_jetstream(options)?;
     check_system_account(options)
@@ -62,7 +64,7 @@ fn check_no_auth_user(options: &Options) -> Result<(), OptionError> {
 
 fn check_default_domains(options: &Options) -> Result<(), OptionError> {
     for (name, domain) in &options.default_js_domain {
-        if !options.trusted_operators.is_empty() {
+        if options.operator.is_on() {
             if !is_account_key(name) {
                 return Err(OptionError::DefaultDomainNoKey(name.clone()));
             }
@@ -123,6 +125,10 @@ fn check_jetstream_cluster(options: &mut Options) -> Result<(), OptionError> {
 
 fn check_system_account(options: &Options) -> Result<(), OptionError> {
     let Some(name) = &options.system_account else { return Ok(()) };
+    if options.operator.is_on() {
+        // Whether it is there is known when its token was looked for.
+        return Ok(());
+    }
     match options.account(name) {
         None => Err(OptionError::SystemAccountMissing),
         Some(account) if options.jetstream.enabled && account.jetstream.is_some() => {

@@ -125,9 +125,7 @@ impl Control {
             .iter()
             .filter(|old| !accounts.get(old.name()).is_some_and(|new| Arc::ptr_eq(new, old)));
         for account in gone {
-            account.leave_jetstream_api();
-            // It may not have had JetStream.
-            let _ = account.disable_jetstream();
+            self.leave(account);
         }
         if !self.is_enabled() {
             return self.serve_elsewhere(&accounts);
@@ -135,6 +133,37 @@ impl Control {
         if let Err(error) = self.enable_accounts() {
             tracing::error!("{error}");
         }
+    }
+
+    /// Brings an account in line with its token, which may be new; an error is logged. Blocks.
+    pub(crate) fn follow_claims(&self, account: &Arc<Account>) {
+        let _turn = self.turn.blocking_lock();
+        self.follow_claims_in_turn(account);
+    }
+
+    /// As [`follow_claims`](Self::follow_claims), for whoever switches JetStream anyway.
+    pub(crate) fn follow_claims_in_turn(&self, account: &Arc<Account>) {
+        self.register(account);
+        let outcome = if self.is_enabled() {
+            self.check_jetstream_exports();
+            self.configure_account(Some(account))
+        } else if account.is_jetstream_configured() {
+            self.check_jetstream_exports();
+            account.enable_all_jetstream_service_imports_and_mappings()
+        } else {
+            Ok(())
+        };
+        if let Err(error) = outcome {
+            let name = account.name();
+            tracing::error!("Error configuring jetstream for account [{name}]: {error}");
+        }
+    }
+
+    /// Takes JetStream from an account that is gone; what is stored stays. Blocks.
+    pub(crate) fn leave(&self, account: &Account) {
+        account.leave_jetstream_api();
+        // It may not have had JetStream.
+        let _ = account.disable_jetstream();
     }
 
     /// Lets the accounts of a server without JetStream reach that of other servers.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use account::{Account, Accounts, JetStreamHost};
+use account::{Account, AccountResolver, Accounts, JetStreamHost};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use config_validate::Options;
 use connection::ServerCtx;
@@ -79,12 +79,17 @@ impl Control {
     }
 
     /// Registers accounts with this server.
-    pub(super) fn adopt(&self, accounts: &Accounts) {
+    pub(crate) fn adopt(&self, accounts: &Accounts) {
         self.host.set_system(accounts.system().cloned());
         self.host.set_domain(self.options.load().jetstream.domain.clone());
         for account in accounts.iter() {
             self.register(account);
         }
+    }
+
+    /// Says who knows accounts that are not in the registry yet.
+    pub(crate) fn set_resolver(&self, resolver: Arc<dyn AccountResolver>) {
+        self.host.set_resolver(Some(resolver));
     }
 
     /// Registers an account with this server.

@@ -75,7 +75,7 @@ impl Shared {
         }
     }
 
-    fn server(&self) -> Server {
+    pub(super) fn server(&self) -> Server {
         let info = self.ctx.info.load();
         Server {
             name: info.server_name.clone(),

@@ -4,9 +4,11 @@
 //! monitoring endpoint's, in an envelope that says which server it is
 //! (`server/events.go` `initEventTracking`).
 
+mod claims;
 mod envelope;
 mod requests;
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -18,6 +20,7 @@ use monitor::Monitor;
 use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace};
 use tokio::runtime::Handle;
 
+use crate::operator::OperatorMode;
 use crate::services::Services;
 use requests::{ACCOUNT_KINDS, Asker, SERVER_KINDS};
 
@@ -27,7 +30,14 @@ const MAX_INFLIGHT: usize = 1024;
 /// The services in the accounts; they end when this is dropped.
 pub(crate) struct SystemServices {
     shared: Arc<Shared>,
-    served: Vec<(Arc<Account>, Services)>,
+    served: HashMap<String, Served>,
+}
+
+/// An account with its services.
+struct Served {
+    account: Arc<Account>,
+    is_system: bool,
+    _services: Services,
 }
 
 /// What a request to reload the configuration calls; set once the server is there.
@@ -57,17 +67,19 @@ impl SystemServices {
         options: &Arc<Options>,
         monitor: &Arc<Monitor>,
         reload: &Arc<ReloadHook>,
+        operator: Option<&Arc<OperatorMode>>,
     ) -> Self {
         let shared = Arc::new(Shared {
             ctx: Arc::clone(ctx),
             options: ArcSwap::new(Arc::clone(options)),
             monitor: Arc::clone(monitor),
             reload: Arc::clone(reload),
+            operator: operator.cloned(),
             runtime: Handle::current(),
             sequence: AtomicU64::new(0),
             inflight: AtomicUsize::new(0),
         });
-        let mut services = SystemServices { shared, served: Vec::new() };
+        let mut services = SystemServices { shared, served: HashMap::new() };
         services.follow(options, &ctx.accounts.load());
         services
     }
@@ -75,12 +87,18 @@ impl SystemServices {
     /// Takes over changed options, serves accounts that are new, and leaves those that are gone.
     pub(crate) fn follow(&mut self, options: &Arc<Options>, accounts: &Accounts) {
         self.shared.options.store(Arc::clone(options));
-        let is_there = |account: &Arc<Account>| accounts.iter().any(|a| Arc::ptr_eq(a, account));
-        self.served.retain(|(account, _)| is_there(account));
+        self.served.retain(|name, served| {
+            accounts.get(name).is_some_and(|account| Arc::ptr_eq(account, &served.account))
+                && served.is_system == accounts.is_system(&served.account)
+        });
         for account in accounts.iter() {
-            if !self.served.iter().any(|(served, _)| Arc::ptr_eq(served, account)) {
-                let services = self.serve_account(account, accounts);
-                self.served.push((Arc::clone(account), services));
+            if !self.served.contains_key(account.name()) {
+                let served = Served {
+                    account: Arc::clone(account),
+                    is_system: accounts.is_system(account),
+                    _services: self.serve_account(account, accounts),
+                };
+                self.served.insert(account.name().to_owned(), served);
             }
         }
     }
@@ -94,7 +112,12 @@ impl SystemServices {
         };
         let id = shared.ctx.info.load().server_id.clone();
         let subjects = match asker {
-            Asker::System => system_subjects(&id),
+            Asker::System => {
+                let mut subjects = system_subjects(&id);
+                let claims = shared.operator.iter().flat_map(|operator| operator.subjects());
+                subjects.extend(claims.map(str::to_owned));
+                subjects
+            }
             Asker::Account(_) => account_subjects(),
         };
         let service: Arc<dyn Service> =
@@ -140,6 +163,7 @@ pub(crate) struct Shared {
     ctx: Arc<ServerCtx>,
     options: ArcSwap<Options>,
     reload: Arc<ReloadHook>,
+    operator: Option<Arc<OperatorMode>>,
     monitor: Arc<Monitor>,
     runtime: Handle,
     sequence: AtomicU64,
@@ -164,11 +188,14 @@ impl Service for SystemService {
         let (reply, payload) = (msg.reply.to_vec(), msg.payload.to_vec());
         // Answers may wait for shards and read files: not on the publisher's thread.
         self.shared.runtime.clone().spawn_blocking(move || {
-            let answer = requests::answer(&shared, &asker, &subject, &payload, from);
+            let answers = requests::answers(&shared, &asker, &subject, &payload, from);
             shared.inflight.fetch_sub(1, Ordering::Relaxed);
-            if let Some(json) = answer.filter(|_| !reply.is_empty()) {
+            if reply.is_empty() {
+                return;
+            }
+            for payload in &answers {
                 let mut route = RouteBatch::new();
-                let msg = Msg { subject: &reply, reply: b"", headers: b"", payload: &json };
+                let msg = Msg { subject: &reply, reply: b"", headers: b"", payload };
                 route.publish(&space, &msg, 0);
                 route.finish();
             }

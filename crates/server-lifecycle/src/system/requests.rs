@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use account::{ClaimedUser, now_unix_s};
 use config_validate::options::{AllowResponses, Permissions, SubjectPermission};
-use connection::WithSubs;
+use connection::{ConnInfo, WithSubs};
 use monitor::{
     AccountStatzOptions, AccountzOptions, BadRequest, ConnzOptions, HealthzOptions, JszOptions,
     SubszOptions,
@@ -53,8 +54,21 @@ struct Kick {
     cid: u64,
 }
 
-/// The answer to a request; `None` where this server has nothing to say.
-pub(super) fn answer(
+/// The answers to a request; none where this server has nothing to say.
+pub(super) fn answers(
+    shared: &Shared,
+    asker: &Asker,
+    subject: &str,
+    payload: &[u8],
+    from: ConnId,
+) -> Vec<Vec<u8>> {
+    match asker {
+        Asker::System if subject.contains(".CLAIMS.") => shared.about_claims(subject, payload),
+        _ => answer(shared, asker, subject, payload, from).into_iter().collect(),
+    }
+}
+
+fn answer(
     shared: &Shared,
     asker: &Asker,
     subject: &str,
@@ -188,6 +202,9 @@ impl Shared {
     /// Who the asking client is (`userInfoReq`).
     fn user_info(&self, from: ConnId) -> Option<Vec<u8>> {
         let client = self.ctx.connections.get(from)?.snapshot(&self.ctx, WithSubs::Count);
+        if let Some(claimed) = &client.claimed {
+            return self.claimed_user_info(&client, claimed);
+        }
         let options = self.options.load();
         let user = options.auth.users.iter().find(|u| u.username == client.authorized_user);
         let permissions = user.and_then(|user| user.permissions.as_deref());
@@ -195,7 +212,22 @@ impl Shared {
             user: client.authorized_user.clone(),
             account_name: client.account.clone(),
             account: client.account,
+            user_name: String::new(),
             permissions: permissions.map(PermissionsJson::from),
+            expires_ns: 0,
+        }))
+    }
+
+    fn claimed_user_info(&self, client: &ConnInfo, claimed: &ClaimedUser) -> Option<Vec<u8>> {
+        let permissions = claimed.configured_permissions();
+        let left = claimed.expires().map(|time| time.saturating_sub(now_unix_s()).max(0));
+        self.wrap(Ok(UserInfo {
+            user: client.authorized_user.clone(),
+            account: client.account.clone(),
+            account_name: claimed.account_name().to_owned(),
+            user_name: claimed.name().to_owned(),
+            permissions: permissions.as_ref().map(PermissionsJson::from),
+            expires_ns: left.unwrap_or(0).saturating_mul(1_000_000_000),
         }))
     }
 }
@@ -222,16 +254,25 @@ fn parse<T: DeserializeOwned>(options: &Value) -> Result<T, String> {
 struct UserInfo {
     user: String,
     account: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     account_name: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    user_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     permissions: Option<PermissionsJson>,
+    #[serde(rename = "expires", skip_serializing_if = "is_zero")]
+    expires_ns: i64,
+}
+
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 /// What a user may do (`server/auth.go` `Permissions`).
 #[derive(Serialize)]
 struct PermissionsJson {
-    publish: Option<SubjectsJson>,
-    subscribe: Option<SubjectsJson>,
+    publish: SubjectsJson,
+    subscribe: SubjectsJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     responses: Option<ResponsesJson>,
 }
@@ -254,18 +295,18 @@ struct ResponsesJson {
 impl From<&Permissions> for PermissionsJson {
     fn from(permissions: &Permissions) -> Self {
         PermissionsJson {
-            publish: permissions.publish.as_ref().map(SubjectsJson::from),
-            subscribe: permissions.subscribe.as_ref().map(SubjectsJson::from),
+            publish: SubjectsJson::of(permissions.publish.as_ref()),
+            subscribe: SubjectsJson::of(permissions.subscribe.as_ref()),
             responses: permissions.allow_responses.as_ref().map(ResponsesJson::from),
         }
     }
 }
 
-impl From<&SubjectPermission> for SubjectsJson {
-    fn from(subjects: &SubjectPermission) -> Self {
+impl SubjectsJson {
+    fn of(subjects: Option<&SubjectPermission>) -> Self {
         SubjectsJson {
-            allow: subjects.allow.clone().unwrap_or_default(),
-            deny: subjects.deny.clone(),
+            allow: subjects.and_then(|subjects| subjects.allow.clone()).unwrap_or_default(),
+            deny: subjects.map(|subjects| subjects.deny.clone()).unwrap_or_default(),
         }
     }
 }

@@ -65,6 +65,18 @@ fn several_users() {
 }
 
 #[test]
+fn users_with_keys() {
+    let key = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
+    let o = auth(&format!("users: [{{nkey: {key}, permissions {{publish: a}}}}, {{user: b}}]"));
+    let users: Vec<_> = o.users.iter().map(|user| (&*user.username, user.proof)).collect();
+    assert_eq!(users, [(key, Proof::Signature), ("b", Proof::Password)]);
+    assert!(o.users[0].permissions.is_some());
+    let a = options(&format!("accounts {{A {{users: [{{nkey: {key}}}]}}}}, no_auth_user: {key}"));
+    assert_eq!(a.auth.users[0].account.as_deref(), Some("A"));
+    assert_eq!(a.auth.no_auth_user.as_deref(), Some(key));
+}
+
+#[test]
 fn default_permissions_fill_gaps_wherever_they_stand() {
     for block in [
         "default_permissions {publish: a}, users: [{user: x}, {user: y, permissions {publish: b}}]",
@@ -168,8 +180,14 @@ fn what_each_key_refuses() {
         ("authorization {users: [{nkey: a}]}", "1:24: Not a valid public nkey for a user"),
         (
             "authorization {users: [{nkey: \
-             UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4}]}",
-            "1:24: \"nkey\" is not supported yet by this server",
+             UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4, user: a}]}",
+            "1:88: Nkey users do not take usernames or passwords",
+        ),
+        (
+            "k: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4, authorization {users: \
+             [{nkey: $k}, {nkey: $k}]}",
+            "1:61: Duplicate nkey \"UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4\" \
+             detected",
         ),
         (
             "authorization {users: [{user: a, connection_types: [STANDARD, x, Y]}]}",

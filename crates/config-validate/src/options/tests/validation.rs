@@ -151,7 +151,7 @@ fn a_jetstream_cluster_needs_names_and_sound_settings() {
 fn default_domains_under_operators_go_by_keys() {
     mark::check!(F1449);
     let mut options = options("default_js_domain {A: d}");
-    options.trusted_operators.push("O".into());
+    options.operator.trusted_keys.push("O".into());
     let error = validate_jetstream(&mut options).expect_err("no key");
     assert_eq!(
         error.to_string(),
