@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use config_validate::asset_version;
 use config_validate::consumer_config::ConsumerLimits;
 use config_validate::stream_config::{
-    StreamLimits, Strictness, check_stream_config, check_stream_create, check_stream_update,
-    unsupported_feature,
+    StreamLimits, Strictness, check_stream_config_among, check_stream_create,
+    check_stream_update_among, unsupported_feature,
 };
+use config_validate::{asset_version, repair};
 use js_account::AccountUsage;
 use parking_lot::{Mutex, MutexGuard};
 use routing::SubjectSpace;
@@ -171,6 +171,45 @@ impl JsAccount {
         }
     }
 
+    /// Configuration of a stream, for checks that look at other streams.
+    pub(crate) fn config_of(&self, name: &str) -> Option<Arc<StreamConfig>> {
+        self.find(name).ok().map(|entry| entry.config())
+    }
+
+    /// A stream that another one of the account reads; `api_prefix` where it is reached by another
+    /// API subject.
+    pub(crate) fn origin(
+        &self,
+        name: &str,
+        api_prefix: Option<&str>,
+    ) -> Result<Arc<StreamEntry>, ApiError> {
+        match api_prefix {
+            None => self.find(name),
+            Some(prefix) if self.is_own_api(prefix) => self.find(name),
+            Some(_) => Err(errors::STREAM_NOT_FOUND.err()),
+        }
+    }
+
+    /// Refuses origins that this server cannot reach.
+    pub(crate) fn check_origins(&self, config: &StreamConfig) -> Result<(), ApiError> {
+        for origin in config.mirror.iter().chain(&config.sources) {
+            if let Some(external) = &origin.external
+                && !self.is_own_api(&external.api)
+            {
+                let text = format!("external origin {:?} is not supported yet", external.api);
+                return Err(errors::STREAM_INVALID_CONFIG.with(text));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether an API subject is that of this very account, by the server's domain.
+    fn is_own_api(&self, prefix: &str) -> bool {
+        let domain = &self.core.settings.domain;
+        let own = prefix.strip_prefix("$JS.").and_then(|rest| rest.strip_suffix(".API"));
+        !domain.is_empty() && own == Some(domain)
+    }
+
     /// Does something with a stream on its shard; `reply` gets the result once everything that
     /// happened in the same round is committed and sent.
     pub fn with_stream<R: Send + 'static>(
@@ -249,8 +288,10 @@ impl JsAccount {
         check_stream_create(&config)?;
         let limits = self.limits(config.num_replicas)?;
         let strictness = Strictness::from_pedantic(request.pedantic);
-        let mut config = check_stream_config(config, &limits, strictness)?;
+        let others = |name: &str| self.config_of(name);
+        let mut config = check_stream_config_among(config, &limits, strictness, &others)?;
         check_supported(&config)?;
+        self.check_origins(&config)?;
         let mut streams = self.streams.lock();
         let before = streams.get(&config.name).cloned();
         let adopts =
@@ -273,6 +314,7 @@ impl JsAccount {
         }
         let (inbox, slot) = self.core.place();
         let entry = StreamEntry::new(EntryParts {
+            account: Arc::downgrade(self),
             space: Arc::clone(&self.space),
             inbox,
             slot,
@@ -427,8 +469,11 @@ impl JsAccount {
         let strictness = Strictness::from_pedantic(request.pedantic);
         let limits = self.limits(request.config.num_replicas)?;
         let held = entry.config();
-        let mut config = check_stream_update(&held, request.config, &limits, strictness)?;
+        let others = |name: &str| self.config_of(name);
+        let new = request.config;
+        let mut config = check_stream_update_among(&held, new, &limits, strictness, &others)?;
         check_supported(&config)?;
+        self.check_origins(&config)?;
         asset_version::mark_stream(&mut config);
         {
             let streams = self.streams.lock();
@@ -498,7 +543,7 @@ impl JsAccount {
             Found::Broken { config: None, .. } => Knowledge::NameOnly,
             Found::Broken { .. } | Found::Stream { .. } => Knowledge::Configured,
         };
-        let (config, created, store) = match found {
+        let (mut config, created, store) = match found {
             Found::Stream { config, created, store } => (*config, created, Ok(store)),
             Found::Broken { name, config, reason } => {
                 let bare = StreamConfig { name, num_replicas: 1, ..StreamConfig::default() };
@@ -506,6 +551,14 @@ impl JsAccount {
                 (config, Timestamp::ZERO, Err(reason))
             }
         };
+        repair::clear_mirror_duplicate_window(&mut config);
+        if repair::clear_mirror_subjects(&mut config) {
+            tracing::warn!(
+                account = self.name,
+                stream = config.name,
+                "subjects on a mirror are removed"
+            );
+        }
         let store = store.and_then(|store| match unsupported_feature(&config) {
             None if asset_version::is_supported(&config.metadata) => Ok(store),
             None => Err("unsupported - required API level".to_owned()),
@@ -518,6 +571,7 @@ impl JsAccount {
             Err(reason) => Standing::Offline(reason.clone()),
         };
         let entry = StreamEntry::new(EntryParts {
+            account: Arc::downgrade(self),
             space: Arc::clone(&self.space),
             inbox,
             slot,

@@ -1,7 +1,7 @@
 //! One stream as its account knows it: where it runs, what it takes in, what it has reserved.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use js_account::{StreamQuota, StreamReservation};
@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use routing::{IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
 use types::{ApiError, StreamConfig, Timestamp, errors};
 
+use crate::account::JsAccount;
 use crate::shard::Inbox;
 use crate::subjects;
 
@@ -37,6 +38,8 @@ pub(crate) enum Knowledge {
 /// A stream of an account. Its content belongs to its shard.
 pub(crate) struct StreamEntry {
     name: String,
+    /// Where the streams are that it reads.
+    account: Weak<JsAccount>,
     space: Arc<SubjectSpace>,
     inbox: Arc<Inbox>,
     slot: u32,
@@ -54,6 +57,7 @@ pub(crate) struct StreamEntry {
 
 /// What makes an entry.
 pub(crate) struct EntryParts {
+    pub(crate) account: Weak<JsAccount>,
     pub(crate) space: Arc<SubjectSpace>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) slot: u32,
@@ -68,6 +72,7 @@ impl StreamEntry {
     pub(crate) fn new(parts: EntryParts) -> Arc<Self> {
         Arc::new(StreamEntry {
             name: parts.config.name.clone(),
+            account: parts.account,
             space: parts.space,
             inbox: parts.inbox,
             slot: parts.slot,
@@ -104,6 +109,16 @@ impl StreamEntry {
     /// Takes out what is reserved, to be given back.
     pub(crate) fn give_back(&self) -> Option<StreamReservation> {
         self.reservation.lock().take()
+    }
+
+    /// A stream that this one reads; 10059 where it is not there now.
+    pub(crate) fn origin(
+        &self,
+        name: &str,
+        api_prefix: Option<&str>,
+    ) -> Result<Arc<StreamEntry>, ApiError> {
+        let account = self.account.upgrade().ok_or_else(|| errors::STREAM_NOT_FOUND.err())?;
+        account.origin(name, api_prefix)
     }
 
     pub(crate) fn name(&self) -> &str {

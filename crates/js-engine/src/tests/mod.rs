@@ -5,3 +5,4 @@ mod harness;
 mod life;
 mod limits;
 mod messages;
+mod origins;

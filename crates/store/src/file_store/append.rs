@@ -67,6 +67,7 @@ impl FileStore {
         }
         let of_subject = self.subjects.append(msg.subject, seq);
         let was_empty = self.msgs == 0;
+        self.skipped = false;
         self.msgs += 1;
         self.bytes += len as u64;
         self.last_seq = seq;
@@ -83,6 +84,22 @@ impl FileStore {
         }
         self.enforce(removed)?;
         Ok(seq)
+    }
+
+    /// The next message gets `next`; those before it count as deleted.
+    pub(super) fn skip_seqs(&mut self, next: u64) -> Result<(), StoreError> {
+        self.writable()?;
+        if next >= record::MAX_SEQ - 1 {
+            return Err(StoreError::TooLarge);
+        }
+        if next > self.last_seq + 1 {
+            self.last_seq = next - 1;
+            self.skipped = true;
+            if self.msgs == 0 {
+                self.first_seq = next;
+            }
+        }
+        Ok(())
     }
 
     fn admit(&mut self, msg: &NewMsg<'_>, len: u64) -> Result<(), StoreError> {

@@ -1,0 +1,106 @@
+//! Mirrors and sources between streams of an account, on several shards and over restarts.
+
+use std::time::Instant;
+
+use types::{Retention, StreamConfig, StreamInfo, StreamSource};
+
+use super::harness::{WAIT, World, config};
+
+fn from(name: &str) -> StreamSource {
+    StreamSource { name: name.into(), ..StreamSource::default() }
+}
+
+fn mirror_of(name: &str, origin: &str) -> StreamConfig {
+    StreamConfig { mirror: Some(from(origin)), ..config(name, &[]) }
+}
+
+fn with_sources(name: &str, origins: &[&str]) -> StreamConfig {
+    let sources = origins.iter().map(|origin| from(origin)).collect();
+    StreamConfig { sources, ..config(name, &[]) }
+}
+
+/// Waits until a stream's description is as wanted.
+fn expect_info(world: &World, name: &str, wanted: impl Fn(&StreamInfo) -> bool) -> StreamInfo {
+    let deadline = Instant::now() + WAIT;
+    loop {
+        let info = world.info(name).expect("the stream is there");
+        if wanted(&info) {
+            return info;
+        }
+        assert!(Instant::now() < deadline, "{name} is not as wanted in time: {info:?}");
+        std::thread::yield_now();
+    }
+}
+
+fn publish(world: &World, subject: &str, count: usize) {
+    let mut client = world.client();
+    for _ in 0..count {
+        client.request(subject, "x");
+    }
+}
+
+#[test]
+fn a_mirror_follows_its_origin_over_restarts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let world = World::open(dir.path());
+        world.create(config("O", &["o.*"])).expect("created");
+        publish(&world, "o.1", 10);
+        world.create(mirror_of("M", "O")).expect("created");
+        let info = expect_info(&world, "M", |info| info.state.last_seq == 10);
+        assert_eq!(info.state.msgs, 10);
+        publish(&world, "o.2", 5);
+        let info = expect_info(&world, "M", |info| info.state.last_seq == 15);
+        let mirror = info.mirror.expect("it is a mirror");
+        assert_eq!((mirror.name.as_str(), mirror.lag), ("O", 0));
+        assert!(mirror.active_ns >= 0 && mirror.error.is_none());
+    }
+    let world = World::open(dir.path());
+    assert_eq!(world.info("M").expect("there").state.msgs, 15);
+    publish(&world, "o.2", 1);
+    expect_info(&world, "M", |info| info.state.msgs == 16 && info.state.last_seq == 16);
+}
+
+#[test]
+fn sources_gather_and_origins_may_come_later() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(dir.path());
+    world.create(with_sources("S", &["A", "B"])).expect("created");
+    let info = expect_info(&world, "S", |info| info.sources.iter().all(|s| s.error.is_some()));
+    assert_eq!(info.sources.len(), 2);
+    assert!(info.sources.iter().all(|source| source.active_ns == -1));
+    world.create(config("A", &["a"])).expect("created");
+    world.create(config("B", &["b"])).expect("created");
+    publish(&world, "a", 7);
+    publish(&world, "b", 8);
+    let info = expect_info(&world, "S", |info| info.state.msgs == 15);
+    assert!(info.sources.iter().all(|source| source.error.is_none() && source.active_ns >= 0));
+    world.delete("A").expect("deleted");
+    expect_info(&world, "S", |info| info.sources.iter().any(|s| s.error.is_some()));
+    world.create(config("A", &["a"])).expect("created");
+    publish(&world, "a", 8);
+    // As in the reference, a new stream of that name counts from where the old one was.
+    expect_info(&world, "S", |info| info.state.msgs == 16);
+}
+
+#[test]
+fn a_work_queue_does_not_take_in_again_what_was_done() {
+    let dir = tempfile::tempdir().expect("a directory");
+    {
+        let world = World::open(dir.path());
+        world.create(config("A", &["a"])).expect("created");
+        let queue = StreamConfig { retention: Retention::WorkQueue, ..with_sources("Q", &["A"]) };
+        world.create(queue).expect("created");
+        publish(&world, "a", 10);
+        expect_info(&world, "Q", |info| info.state.msgs == 10);
+        let request = types::api::PurgeRequest::default();
+        let purged: Result<u64, _> = super::harness::wait(|reply| {
+            world.account.with_stream("Q", move |s, ctx, _| s.purge(ctx, &request), reply);
+        });
+        assert_eq!(purged.expect("purged"), 10);
+    }
+    let world = World::open(dir.path());
+    publish(&world, "a", 1);
+    let info = expect_info(&world, "Q", |info| info.state.last_seq > 10);
+    assert_eq!((info.state.msgs, info.state.last_seq), (1, 11));
+}
