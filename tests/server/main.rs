@@ -9,6 +9,7 @@ mod encryption;
 mod full_disk;
 mod interop;
 mod jetstream;
+mod origins;
 mod protocol;
 mod signals;
 mod snapshots;

@@ -149,6 +149,13 @@ impl Feed {
         &self.reader
     }
 
+    /// Whether both are the same reader of the same origin.
+    pub(crate) fn reads_as(&self, other: &Feed) -> bool {
+        self.stream == other.stream
+            && self.api_prefix == other.api_prefix
+            && self.reader.name == other.reader.name
+    }
+
     /// Whether the origin waits to hear what is safe.
     pub(crate) fn keeps(&self) -> bool {
         self.keeps

@@ -259,7 +259,7 @@ impl Stream {
         let Stream { origins, config, account, env, gone_readers, .. } = self;
         let home = Home { stream: &config.name, account, env };
         for feed in origins.configure(config, &home)? {
-            let still = origins.feeds().any(|held| held.reader() == feed.reader());
+            let still = origins.feeds().any(|held| held.reads_as(&feed));
             gone_readers.extend(gone(&feed).filter(|_| !still));
         }
         Ok(())
