@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use arc_swap::ArcSwap;
 use js_account::{StreamQuota, StreamReservation};
 use parking_lot::Mutex;
-use routing::{IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
+use routing::{IngestKind, IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
 use types::{ApiError, StreamConfig, Timestamp, errors};
 
 use crate::account::JsAccount;
@@ -50,7 +50,10 @@ pub(crate) struct StreamEntry {
     claims: Mutex<Vec<String>>,
     standing: Mutex<Standing>,
     knowledge: Knowledge,
-    subscriptions: Mutex<Vec<Arc<Subscription>>>,
+    /// `None` once it takes in nothing any more.
+    subscriptions: Mutex<Option<Vec<Arc<Subscription>>>>,
+    /// A mirror answers direct gets of its origin while that is not there.
+    stands_in_for: Mutex<Option<String>>,
     /// Given back when the stream is forgotten.
     reservation: Mutex<Option<StreamReservation>>,
 }
@@ -81,7 +84,8 @@ impl StreamEntry {
             config: ArcSwap::from_pointee(parts.config),
             standing: Mutex::new(parts.standing),
             knowledge: parts.knowledge,
-            subscriptions: Mutex::new(Vec::new()),
+            subscriptions: Mutex::new(Some(Vec::new())),
+            stands_in_for: Mutex::new(None),
             reservation: Mutex::new(Some(parts.reservation)),
         })
     }
@@ -214,8 +218,10 @@ impl StreamEntry {
     /// Subscribes to what the configuration takes in, and to nothing else. What stays is not
     /// interrupted.
     fn subscribe_to(self: &Arc<Self>, config: &StreamConfig) {
-        let wanted = subjects::of_stream(config);
+        let stands_in_for = self.stands_in_for.lock().clone();
+        let wanted = subjects::of_stream(config, stands_in_for.as_deref());
         let mut held = self.subscriptions.lock();
+        let Some(held) = &mut *held else { return };
         let (stay, go): (Vec<_>, Vec<_>) = held.drain(..).partition(|sub| {
             wanted.iter().any(|(pattern, kind)| {
                 let Target::Stream(target) = &sub.target else { return false };
@@ -229,7 +235,14 @@ impl StreamEntry {
             }
             let sink = Arc::clone(&self.inbox) as Arc<dyn IngestSink>;
             let target = Target::Stream(StreamTarget { sink, slot: self.slot, kind });
-            let sub = Subscription::internal(pattern.as_bytes(), target);
+            let sub = match kind {
+                IngestKind::DirectGet => Subscription::internal_member(
+                    pattern.as_bytes(),
+                    subjects::DIRECT_GROUP,
+                    target,
+                ),
+                _ => Subscription::internal(pattern.as_bytes(), target),
+            };
             match self.space.subscribe(&sub) {
                 Ok(()) => held.push(sub),
                 Err(_) => tracing::error!(stream = self.name, pattern, "cannot subscribe"),
@@ -238,9 +251,23 @@ impl StreamEntry {
         self.space.unsubscribe_all(&go);
     }
 
-    /// Takes in nothing any more.
+    /// Begins or ends to answer direct gets of an origin that is not there.
+    pub(crate) fn stand_in_for(self: &Arc<Self>, origin: Option<&str>) {
+        {
+            let mut held = self.stands_in_for.lock();
+            if held.as_deref() == origin {
+                return;
+            }
+            *held = origin.map(str::to_owned);
+        }
+        if self.standing() == Standing::Live {
+            self.subscribe_to(&self.config());
+        }
+    }
+
+    /// Takes in nothing any more, whatever changes.
     pub(crate) fn unsubscribe(&self) {
-        let subs = std::mem::take(&mut *self.subscriptions.lock());
+        let subs = self.subscriptions.lock().take().unwrap_or_default();
         self.space.unsubscribe_all(&subs);
     }
 

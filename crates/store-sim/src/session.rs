@@ -203,6 +203,11 @@ impl Session {
                     },
                 }
             }
+            Op::Skip(next_seq) => {
+                next.skip_to(*next_seq);
+                self.oracle.may_end_at(next.last_seq);
+                (store.skip_to(*next_seq), Vec::new())
+            }
             Op::Remove(seq, erase) => {
                 let held = next.msgs.get(seq).cloned();
                 next.remove(*seq);

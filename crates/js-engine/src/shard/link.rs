@@ -95,6 +95,7 @@ impl Slot {
                 Err(error) => to.answer(read.ticket, Err(error)),
             }
         }
+        self.entry.stand_in_for(self.stream.stands_in_for());
         self.drop_readers();
     }
 

@@ -104,3 +104,28 @@ fn a_work_queue_does_not_take_in_again_what_was_done() {
     let info = expect_info(&world, "Q", |info| info.state.last_seq > 10);
     assert_eq!((info.state.msgs, info.state.last_seq), (1, 11));
 }
+
+#[test]
+fn a_mirror_answers_direct_gets_while_its_origin_is_not_there() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(dir.path());
+    let origin = StreamConfig { allow_direct: true, ..config("O", &["o.*"]) };
+    world.create(origin.clone()).expect("created");
+    publish(&world, "o.1", 3);
+    let made = world.create(mirror_of("M", "O")).expect("created");
+    assert!(made.info.config.mirror_direct, "it takes that over from its origin");
+    expect_info(&world, "M", |info| info.state.last_seq == 3);
+    let mut client = world.client();
+    let subject = "$JS.API.DIRECT.GET.O.o.1";
+    let got = client.request(subject, "");
+    assert!(got.body.contains("Nats-Stream: O\r\n"), "{got:?}");
+    world.delete("O").expect("deleted");
+    expect_info(&world, "M", |info| info.mirror.as_ref().is_some_and(|m| m.error.is_some()));
+    let got = client.request(subject, "");
+    assert!(got.body.contains("Nats-Stream: M\r\n"), "{got:?}");
+    assert!(got.body.contains("Nats-Sequence: 3\r\n"), "{got:?}");
+    world.create(origin).expect("created");
+    expect_info(&world, "M", |info| info.mirror.as_ref().is_some_and(|m| m.error.is_none()));
+    let got = client.request(subject, "");
+    assert!(got.body.starts_with("NATS/1.0 404"), "the new origin has none: {got:?}");
+}

@@ -156,6 +156,12 @@ impl Feed {
             && self.reader.name == other.reader.name
     }
 
+    /// Whether there is no such stream in this account.
+    pub(crate) fn is_missing(&self) -> bool {
+        let gone = |error: &ApiError| error.is(errors::STREAM_NOT_FOUND);
+        self.api_prefix.is_none() && self.error.as_ref().is_some_and(gone)
+    }
+
     /// Whether the origin waits to hear what is safe.
     pub(crate) fn keeps(&self) -> bool {
         self.keeps

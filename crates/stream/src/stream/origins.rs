@@ -58,6 +58,13 @@ impl Stream {
         reads
     }
 
+    /// The origin of a mirror that answers direct gets for it, as that is not there itself
+    /// (`mirror_direct`).
+    pub fn stands_in_for(&self) -> Option<&str> {
+        let mirror = self.origins.mirror.as_ref().filter(|_| self.config.mirror_direct)?;
+        mirror.is_missing().then_some(mirror.config().name.as_str())
+    }
+
     /// Consumers at origins that the last change of the configuration, or the end of the stream,
     /// left without a use.
     pub fn take_gone_readers(&mut self) -> Vec<GoneReader> {
