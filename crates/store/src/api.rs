@@ -371,10 +371,11 @@ pub trait StreamStore: Send {
     }
 
     /// Stores how far the stream has come with its origins, before anything else that the next
-    /// flush or purge makes durable; these fail where it cannot be stored.
-    fn save_origins(&mut self, saved: SavedOrigins) {
+    /// flush or purge writes; these fail where it cannot be stored. `durability` is what holds
+    /// also where that flush does not sync.
+    fn save_origins(&mut self, saved: SavedOrigins, durability: Durability) {
         // What does not outlive the process has nothing to store.
-        let _ = saved;
+        let _ = (saved, durability);
     }
 
     /// What [`save_origins`](Self::save_origins) stored before the opening; asked once.

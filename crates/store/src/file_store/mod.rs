@@ -579,8 +579,8 @@ impl StreamStore for FileStore {
         self.write_schedules(schedules)
     }
 
-    fn save_origins(&mut self, saved: SavedOrigins) {
-        self.origins.due = Some(saved);
+    fn save_origins(&mut self, saved: SavedOrigins, durability: Durability) {
+        self.origins.due = Some((saved, durability));
     }
 
     fn take_origins(&mut self) -> Option<SavedOrigins> {

@@ -25,10 +25,12 @@ const SMALLEST: usize = 512;
 #[derive(Debug, Default)]
 pub(super) struct OriginsFile {
     /// To be on disk before anything else is.
-    pub(super) due: Option<SavedOrigins>,
+    pub(super) due: Option<(SavedOrigins, Durability)>,
     /// Size of each of the two places; 0 where the file must be made anew.
     place: usize,
     generation: u64,
+    /// It was written without a sync; the next one goes to a new file that is synced.
+    unsynced: bool,
 }
 
 fn encode(saved: &SavedOrigins) -> Vec<u8> {
@@ -89,34 +91,35 @@ impl FileStore {
         sound.then_some((u64::from_le_bytes(*generation), content))
     }
 
-    /// Writes what is due; nothing of it is left undone where that worked.
-    pub(super) fn write_origins(&mut self, durability: Durability) -> Result<(), StoreError> {
-        let Some(saved) = &self.origins.due else { return Ok(()) };
+    /// Writes what is due. With `Synced`, what was written before is durable as well.
+    pub(super) fn write_origins(&mut self, flush: Durability) -> Result<(), StoreError> {
+        let Some((saved, wanted)) = &self.origins.due else {
+            return match flush {
+                Durability::Synced if self.origins.unsynced => self.sync_origins(),
+                Durability::Synced | Durability::Written => Ok(()),
+            };
+        };
+        let synced = *wanted == Durability::Synced || flush == Durability::Synced;
         let content = encode(saved);
         let generation = self.origins.generation + 1;
         let framed = self.frame(&content, generation);
-        if framed.len() > self.origins.place {
+        // What was not synced must not be the only one that is whole.
+        if framed.len() > self.origins.place || self.origins.unsynced {
             let place = framed.len().next_power_of_two().max(SMALLEST);
             let mut file = framed.clone();
             file.resize(place, 0);
             file.extend_from_slice(&framed);
             file.resize(place * 2, 0);
-            let sync = match durability {
-                Durability::Synced => Sync::Now,
-                Durability::Written => Sync::Later,
-            };
+            let sync = if synced { Sync::Now } else { Sync::Later };
             meta::replace_file(&*self.disk, &self.origins_path(), &file, sync)?;
             self.origins.place = place;
         } else {
             let offset = if generation.is_multiple_of(2) { self.origins.place as u64 } else { 0 };
-            let written =
-                self.disk.open(&self.origins_path(), OpenMode::Existing).and_then(|file| {
-                    file.write_all_at(&framed, offset)?;
-                    match durability {
-                        Durability::Synced => file.sync_data(),
-                        Durability::Written => Ok(()),
-                    }
-                });
+            let opened = self.disk.open(&self.origins_path(), OpenMode::Existing);
+            let written = opened.and_then(|file| {
+                file.write_all_at(&framed, offset)?;
+                if synced { file.sync_data() } else { Ok(()) }
+            });
             if let Err(error) = written {
                 // What a failed sync leaves is not known: the next one goes to a new file.
                 self.origins.place = 0;
@@ -124,8 +127,27 @@ impl FileStore {
             }
         }
         self.origins.generation = generation;
+        self.origins.unsynced = !synced;
         self.origins.due = None;
         Ok(())
+    }
+
+    fn sync_origins(&mut self) -> Result<(), StoreError> {
+        let synced = self
+            .disk
+            .open(&self.origins_path(), OpenMode::Existing)
+            .and_then(|file| file.sync_data())
+            .and_then(|()| self.disk.sync_dir(&self.dir));
+        match synced {
+            Ok(()) => {
+                self.origins.unsynced = false;
+                Ok(())
+            }
+            Err(error) => {
+                self.origins.place = 0;
+                Err(io_error(&format!("writing {ORIGINS}"), error))
+            }
+        }
     }
 
     /// What was written last; `None` where there is nothing, or nothing of use.

@@ -41,6 +41,8 @@ pub(crate) struct Feed {
     pub(crate) seen: u64,
     /// The same as of the last commit.
     pub(crate) committed: u64,
+    /// Where to begin where this much was dealt with.
+    start: (u64, ReadFrom),
     /// Where to read on.
     from: ReadFrom,
     lag: u64,
@@ -116,6 +118,7 @@ impl Feed {
         } else {
             Filter::any_of(source.subject_transforms.iter().map(|t| or_all(&t.src)))
         };
+        let start = ReadFrom { seq: source.opt_start_seq, time: source.opt_start_time };
         let external = source.external.as_ref().filter(|external| !external.api.is_empty());
         Ok(Feed {
             index: name::index(source),
@@ -126,7 +129,8 @@ impl Feed {
             reader: Arc::new(reader),
             seen: 0,
             committed: 0,
-            from: ReadFrom { seq: source.opt_start_seq, time: source.opt_start_time },
+            start: (0, start),
+            from: start,
             lag: 0,
             heard_at: None,
             attached: false,
@@ -171,11 +175,13 @@ impl Feed {
     pub(crate) fn resume(&mut self, seen: u64) {
         (self.seen, self.committed) = (seen, seen);
         self.from = ReadFrom { seq: seen + 1, time: None };
+        self.start = (seen, self.from);
     }
 
     /// Goes on with what is at least that new.
     pub(crate) fn not_before(&mut self, time: types::Timestamp) {
         self.from.time = self.from.time.max(Some(time));
+        self.start.1 = self.from;
     }
 
     /// The subject under which a message of this origin is stored, if it is another one.
@@ -249,19 +255,26 @@ impl Feed {
         self.link = Link::Due(ctx.mono_ns.saturating_add(RETRY_NS));
     }
 
-    /// What was not committed is read again.
-    pub(crate) fn roll_back(&mut self) {
-        if self.seen != self.committed {
-            self.seen = self.committed;
-            self.from = ReadFrom { seq: self.committed + 1, time: None };
-            self.link = Link::Due(0);
+    #[cfg(test)]
+    pub(crate) fn ask_again(&mut self, ctx: &Ctx<'_>) {
+        if self.link == Link::Asked {
+            self.link = Link::Due(ctx.mono_ns);
         }
     }
 
-    /// A mirror is at `last`: what is above is read again.
-    pub(crate) fn rewind(&mut self, last: u64) {
-        self.from = ReadFrom { seq: last + 1, time: None };
-        self.link = Link::Due(0);
+    /// What was not committed is read again, a little later.
+    pub(crate) fn roll_back(&mut self, ctx: &Ctx<'_>) {
+        if self.seen != self.committed {
+            self.seen = self.committed;
+            self.rewind(self.committed, ctx);
+        }
+    }
+
+    /// What is above `last` is read again, a little later.
+    pub(crate) fn rewind(&mut self, last: u64, ctx: &Ctx<'_>) {
+        let (seen, start) = self.start;
+        self.from = if last == seen { start } else { ReadFrom { seq: last + 1, time: None } };
+        self.link = Link::Due(ctx.mono_ns.saturating_add(HOLD_NS));
     }
 
     /// What is reported of it (`server/stream.go` `sourceInfo`).

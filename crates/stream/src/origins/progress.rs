@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use store::{Filter, OriginMark, SavedOrigins, StoreError, StreamStore};
+use store::{Durability, Filter, OriginMark, SavedOrigins, StoreError, StreamStore};
 use types::{ApiError, StreamConfig};
 
 use super::feed::{Feed, Home};
 use super::header::{self, Origin};
+use crate::ctx::Ctx;
 
 /// After so many messages what was reached is stored, so that a start need not read more.
 const SAVE_EVERY: u64 = 16 * 1024;
@@ -42,6 +43,14 @@ impl Origins {
 
     pub(crate) fn feeds(&self) -> impl Iterator<Item = &Feed> {
         self.mirror.as_deref().into_iter().chain(&self.sources)
+    }
+
+    /// Lets a feed ask anew, as if its answer was lost.
+    #[cfg(test)]
+    pub(crate) fn ask_again_in_test(&mut self, number: u32, ctx: &Ctx<'_>) {
+        if let Some(feed) = self.feed_mut(number) {
+            feed.ask_again(ctx);
+        }
     }
 
     /// Takes over a configuration; what stays the same goes on. Answers the feeds that are gone.
@@ -123,7 +132,13 @@ impl Origins {
 
     /// Hands over what is to be stored with the next flush of a stream that ends at `last` and was
     /// committed up to `committed`.
-    pub(crate) fn save_if_due(&mut self, store: &mut dyn StreamStore, committed: u64, last: u64) {
+    pub(crate) fn save_if_due(
+        &mut self,
+        store: &mut dyn StreamStore,
+        committed: u64,
+        last: u64,
+        durability: Durability,
+    ) {
         let far = !self.sources.is_empty() && last.saturating_sub(self.saved_to) > SAVE_EVERY;
         if !self.must_save && !far {
             return;
@@ -142,7 +157,7 @@ impl Origins {
             marks.push(OriginMark { last_seq: committed, positions });
         }
         marks.push(now);
-        store.save_origins(SavedOrigins { marks });
+        store.save_origins(SavedOrigins { marks }, durability);
     }
 
     /// What [`save_if_due`](Self::save_if_due) handed over is stored, and so is all of the stream
@@ -157,15 +172,15 @@ impl Origins {
     }
 
     /// What was not committed never happened.
-    pub(crate) fn roll_back(&mut self, last: u64) {
+    pub(crate) fn roll_back(&mut self, last: u64, ctx: &Ctx<'_>) {
         // The stored places may speak of it.
         self.must_save |= !self.sources.is_empty();
         self.saved_to = self.saved_to.min(last);
         for feed in &mut self.sources {
-            feed.roll_back();
+            feed.roll_back(ctx);
         }
         if let Some(mirror) = &mut self.mirror {
-            mirror.rewind(last);
+            mirror.rewind(last, ctx);
         }
     }
 

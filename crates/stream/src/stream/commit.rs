@@ -76,7 +76,8 @@ impl Stream {
         self.committed = self.committed.min(kept);
         self.failed = kept > self.committed;
         self.note_last();
-        self.origins.roll_back(self.committed);
+        self.origins.roll_back(self.committed, ctx);
+        self.plan_origins();
         self.dedup.roll_back(self.committed);
         self.last_msg_id.clear();
         self.settle_quota();

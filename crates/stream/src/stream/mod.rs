@@ -83,7 +83,7 @@ pub struct Stream {
     dedup: Dedup,
     batches: Batches,
     schedules: Schedules,
-    origins: Origins,
+    pub(crate) origins: Origins,
     gone_readers: Vec<GoneReader>,
     last_msg_id: Vec<u8>,
     last_seq: u64,

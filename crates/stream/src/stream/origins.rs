@@ -291,8 +291,9 @@ impl Stream {
 
     /// To be called before anything is made durable.
     pub(super) fn save_origins(&mut self) {
+        let durability = self.durability();
         let Stream { origins, store, committed, last_seq, .. } = self;
-        origins.save_if_due(&mut **store, *committed, *last_seq);
+        origins.save_if_due(&mut **store, *committed, *last_seq, durability);
     }
 
     /// Lets the timer know when an origin is to be asked again.
