@@ -178,10 +178,10 @@ impl Stream {
         }
         let taken = self.store_taken(ctx, number, msg, &scratch);
         self.scratch = scratch;
-        if !matches!(taken, Taken::Refused(_)) {
-            if let Some(feed) = self.origins.feed_mut(number) {
-                feed.seen = msg.seq;
-            }
+        if !matches!(taken, Taken::Refused(_))
+            && let Some(feed) = self.origins.feed_mut(number)
+        {
+            feed.seen = msg.seq;
         }
         if matches!(taken, Taken::Known) {
             self.origins.passed_over();
