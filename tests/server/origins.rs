@@ -460,6 +460,8 @@ fn hand_over(first: Setup, second: Setup) {
         ("F", json!({"mirror": {"name": "A", "filter_subject": "a.3"}})),
         ("S", json!({"sources": [{"name": "A", "filter_subject": "a.1"}]})),
         ("Q", json!({"retention": "workqueue", "sources": [{"name": "A"}]})),
+        ("W", json!({"retention": "workqueue", "subjects": ["w"]})),
+        ("X", json!({"sources": [{"name": "W"}]})),
     ] {
         let mut config = more;
         config["name"] = json!(name);
@@ -471,7 +473,12 @@ fn hand_over(first: Setup, second: Setup) {
     expect_messages(&mut raw, "Q", 19);
     acknowledge_all(&mut raw, "Q", 19);
     expect_messages(&mut raw, "Q", 0);
-    let streams = ["A", "M", "F", "S", "Q"];
+    for _ in 0..3 {
+        raw.api("w", "x");
+    }
+    expect_messages(&mut raw, "X", 3);
+    expect_messages(&mut raw, "W", 0);
+    let streams = ["A", "M", "F", "S", "Q", "W", "X"];
     let before = states(&mut raw, &streams);
     let dir = node.shared_dir();
     node.stop();
@@ -488,6 +495,9 @@ fn hand_over(first: Setup, second: Setup) {
     let info = expect_messages(&mut raw, "Q", 4);
     assert_eq!(info["state"]["first_seq"], 20, "{info}");
     assert_eq!(info["state"]["last_seq"], 23, "{info}");
+    raw.api("w", "y");
+    expect_messages(&mut raw, "X", 4);
+    expect_messages(&mut raw, "W", 0);
 }
 
 #[test]

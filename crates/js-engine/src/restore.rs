@@ -175,7 +175,9 @@ impl StreamRestore {
                 Strictness::Lenient,
             )
             .map_err(|error| refuse(&error.description))?;
-            if let Some(feature) = consumer_config::unsupported_feature(&checked_config) {
+            // Those that stand for streams that read this one are the server's own.
+            let feature = consumer_config::unsupported_feature(&checked_config);
+            if let Some(feature) = feature.filter(|_| !checked_config.sourcing) {
                 return Err(refuse(&format!("{feature} is not supported yet")));
             }
             checked.push(ConsumerMeta { config: checked_config, ..consumer.clone() });
