@@ -181,6 +181,7 @@ fn scrub(value: &mut Value) {
 /// The replies of a story, without what varies.
 struct Told {
     raw: Raw,
+    port: u16,
     replies: Vec<(String, Value)>,
 }
 
@@ -228,16 +229,27 @@ impl Told {
 
 #[track_caller]
 fn check_same(what: &str, story: impl Fn(&mut Told)) {
+    let setup = Setup::jetstream().args(["-n", "same"]);
+    check_same_with(what, &setup, |port| Raw::client_port(port, ""), story);
+}
+
+#[track_caller]
+fn check_same_with(
+    what: &str,
+    setup: &Setup,
+    login: impl Fn(u16) -> Raw,
+    story: impl Fn(&mut Told),
+) {
     let Some(binary) = reference(what) else { return };
     let run = |setup: Setup| {
         let node = setup.start();
-        let mut told = Told { raw: Raw::client(&node), replies: Vec::new() };
+        let port = node.port();
+        let mut told = Told { raw: login(port), port, replies: Vec::new() };
         story(&mut told);
         told.replies
     };
-    let setup = || Setup::jetstream().args(["-n", "same"]);
-    let theirs = run(setup().binary(&binary));
-    let ours = run(setup());
+    let theirs = run(setup.clone().binary(&binary));
+    let ours = run(setup.clone());
     let differences: Vec<String> = theirs
         .iter()
         .zip(&ours)
@@ -576,7 +588,8 @@ fn origins_that_keep_for_readers_are_as_in_the_reference() {
 #[test]
 fn origins_keep_for_readers_what_is_not_safe_with_them() {
     let mut node = Setup::jetstream().start();
-    let mut told = Told { raw: Raw::client(&node), replies: Vec::new() };
+    let (raw, port) = (Raw::client(&node), node.port());
+    let mut told = Told { raw, port, replies: Vec::new() };
     interest_story(&mut told);
     let mut raw = told.raw;
     for n in 0..200 {
@@ -592,4 +605,86 @@ fn origins_keep_for_readers_what_is_not_safe_with_them() {
     let info = check_api(&mut raw, "STREAM.INFO.S", &Value::Null);
     // The five of I, and each of W once.
     assert_eq!(info["state"]["messages"], 5 + stored, "{info}");
+}
+
+/// Two accounts: one takes the API of the other, and what that delivers for it.
+const ACCOUNTS: &str = r#"
+listen: "127.0.0.1:-1"
+jetstream { store_dir: "$DIR/store" }
+accounts {
+  A {
+    jetstream: enabled
+    users: [{ user: a, password: pwd }]
+    exports: [{ service: "$JS.API.>" }, { service: "$JS.FC.>" }, { stream: "to.b.>" }]
+  }
+  B {
+    jetstream: enabled
+    users: [{ user: b, password: pwd }]
+    imports: [
+      { service: { account: A, subject: "$JS.API.>" }, to: "A.API.>" }
+      { service: { account: A, subject: "$JS.FC.>" } }
+      { stream: { account: A, subject: "to.b.>" } }
+    ]
+  }
+}
+"#;
+
+fn log_in(port: u16, user: &str) -> Raw {
+    Raw::client_port(port, &format!("\"user\":\"{user}\",\"pass\":\"pwd\""))
+}
+
+fn story_of_two_accounts(told: &mut Told) {
+    let external = json!({"api": "A.API", "deliver": "to.b"});
+    let mut theirs = log_in(told.port, "a");
+    check_api(&mut theirs, "STREAM.CREATE.O", &json!({"name": "O", "subjects": ["o.>"]}));
+    for n in 0..5 {
+        theirs.api(&format!("o.{}", n % 2), "x");
+    }
+    // A stream of the same name is another one.
+    told.ask("STREAM.CREATE.O", json!({"name": "O", "subjects": ["mine"]}));
+    told.ask(
+        "STREAM.CREATE.M",
+        json!({"name": "M", "mirror":
+        {"name": "O", "external": external}}),
+    );
+    told.expect("M", "messages", 5);
+    told.get("M", 1..=1);
+    told.ask(
+        "STREAM.CREATE.S",
+        json!({"name": "S", "sources": [{"name": "O"},
+        {"name": "O", "filter_subject": "o.1", "external": external}]}),
+    );
+    told.expect("S", "messages", 2);
+    told.get("S", 1..=2);
+    told.publish("mine", "", "x");
+    told.expect("S", "messages", 3);
+    told.get("S", 3..=3);
+    for prefix in ["$JS.API", "A.*", ""] {
+        told.ask(
+            "STREAM.CREATE.X",
+            json!({"name": "X", "mirror":
+            {"name": "O", "external": {"api": prefix, "deliver": "to.b.*"}}}),
+        );
+    }
+}
+
+#[test]
+fn origins_in_other_accounts_are_as_in_the_reference() {
+    let setup = Setup::core().args(["-n", "same"]).config(ACCOUNTS);
+    check_same_with("accounts", &setup, |port| log_in(port, "b"), story_of_two_accounts);
+}
+
+#[test]
+fn origins_in_other_accounts_need_both_imports() {
+    let node = Setup::core().config(ACCOUNTS).start();
+    let mut told = Told { raw: log_in(node.port(), "b"), port: node.port(), replies: Vec::new() };
+    story_of_two_accounts(&mut told);
+    let mut raw = told.raw;
+    let with = |api: &str, deliver: &str| json!({"name": "Y", "mirror": {"name": "O", "external": {"api": api, "deliver": deliver}}});
+    let refused = api(&mut raw, "STREAM.CREATE.Y", &with("NOBODY.API", "to.b"));
+    assert_eq!(refused["error"]["err_code"], 10052, "{refused}");
+    check_api(&mut raw, "STREAM.CREATE.Y", &with("A.API", "to.c"));
+    let failed = |info: &Value| info["mirror"]["error"]["err_code"] == 10045;
+    let info = expect_api(&mut raw, "STREAM.INFO.Y", failed);
+    assert_eq!(info["state"]["messages"], 0, "{info}");
 }

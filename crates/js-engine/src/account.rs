@@ -138,7 +138,7 @@ impl JsAccount {
         Some(StreamView { name, config, created: entry.created(), offline })
     }
 
-    pub(crate) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
@@ -169,45 +169,6 @@ impl JsAccount {
             Standing::Offline(reason) => Err(errors::STREAM_OFFLINE_REASON.with(reason)),
             Standing::Opening | Standing::Closing => Err(errors::STREAM_NOT_FOUND.err()),
         }
-    }
-
-    /// Configuration of a stream, for checks that look at other streams.
-    pub(crate) fn config_of(&self, name: &str) -> Option<Arc<StreamConfig>> {
-        self.find(name).ok().map(|entry| entry.config())
-    }
-
-    /// A stream that another one of the account reads; `api_prefix` where it is reached by another
-    /// API subject.
-    pub(crate) fn origin(
-        &self,
-        name: &str,
-        api_prefix: Option<&str>,
-    ) -> Result<Arc<StreamEntry>, ApiError> {
-        match api_prefix {
-            None => self.find(name),
-            Some(prefix) if self.is_own_api(prefix) => self.find(name),
-            Some(_) => Err(errors::STREAM_NOT_FOUND.err()),
-        }
-    }
-
-    /// Refuses origins that this server cannot reach.
-    pub(crate) fn check_origins(&self, config: &StreamConfig) -> Result<(), ApiError> {
-        for origin in config.mirror.iter().chain(&config.sources) {
-            if let Some(external) = &origin.external
-                && !self.is_own_api(&external.api)
-            {
-                let text = format!("external origin {:?} is not supported yet", external.api);
-                return Err(errors::STREAM_INVALID_CONFIG.with(text));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether an API subject is that of this very account, by the server's domain.
-    fn is_own_api(&self, prefix: &str) -> bool {
-        let domain = &self.core.settings.domain;
-        let own = prefix.strip_prefix("$JS.").and_then(|rest| rest.strip_suffix(".API"));
-        !domain.is_empty() && own == Some(domain)
     }
 
     /// Does something with a stream on its shard; `reply` gets the result once everything that

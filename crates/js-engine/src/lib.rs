@@ -18,6 +18,7 @@ mod advisories;
 mod capacity;
 mod engine;
 mod ids;
+mod origins;
 mod recount;
 mod registry;
 mod restore;

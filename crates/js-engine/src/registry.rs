@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use js_account::{StreamQuota, StreamReservation};
 use parking_lot::Mutex;
 use routing::{IngestKind, IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
-use types::{ApiError, StreamConfig, Timestamp, errors};
+use types::{ApiError, ExternalStream, StreamConfig, Timestamp, errors};
 
 use crate::account::JsAccount;
 use crate::shard::Inbox;
@@ -119,10 +119,10 @@ impl StreamEntry {
     pub(crate) fn origin(
         &self,
         name: &str,
-        api_prefix: Option<&str>,
+        external: Option<&ExternalStream>,
     ) -> Result<Arc<StreamEntry>, ApiError> {
         let account = self.account.upgrade().ok_or_else(|| errors::STREAM_NOT_FOUND.err())?;
-        account.origin(name, api_prefix)
+        account.origin(name, external)
     }
 
     pub(crate) fn name(&self) -> &str {

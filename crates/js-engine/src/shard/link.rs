@@ -90,7 +90,7 @@ impl Slot {
                 slot: self.entry.slot(),
                 alive: Arc::downgrade(&self.entry),
             };
-            match self.entry.origin(&read.stream, read.api_prefix.as_deref()) {
+            match self.entry.origin(&read.stream, read.external.as_deref()) {
                 Ok(origin) => origin.inbox().send(Input::Read { slot: origin.slot(), read, to }),
                 Err(error) => to.answer(read.ticket, Err(error)),
             }
@@ -102,7 +102,8 @@ impl Slot {
     /// Deletes the consumers that stood for this stream at origins it reads no more.
     pub(super) fn drop_readers(&mut self) {
         for gone in self.stream.take_gone_readers() {
-            let Ok(origin) = self.entry.origin(&gone.stream, None) else { continue };
+            let origin = self.entry.origin(&gone.stream, gone.external.as_deref());
+            let Ok(origin) = origin else { continue };
             let name = gone.reader.name.clone();
             let call = Box::new(TypedCall::new(
                 move |stream: &mut stream::Stream, ctx: &Ctx<'_>, fx: &mut stream::Effects| {

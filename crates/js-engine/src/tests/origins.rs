@@ -39,6 +39,14 @@ fn publish(world: &World, subject: &str, count: usize) {
     }
 }
 
+fn purge(world: &World, name: &str) -> u64 {
+    let request = types::api::PurgeRequest::default();
+    let purged: Result<u64, _> = super::harness::wait(|reply| {
+        world.account.with_stream(name, move |s, ctx, _| s.purge(ctx, &request), reply);
+    });
+    purged.expect("purged")
+}
+
 #[test]
 fn a_mirror_follows_its_origin_over_restarts() {
     let dir = tempfile::tempdir().expect("a directory");
@@ -93,11 +101,7 @@ fn a_work_queue_does_not_take_in_again_what_was_done() {
         world.create(queue).expect("created");
         publish(&world, "a", 10);
         expect_info(&world, "Q", |info| info.state.msgs == 10);
-        let request = types::api::PurgeRequest::default();
-        let purged: Result<u64, _> = super::harness::wait(|reply| {
-            world.account.with_stream("Q", move |s, ctx, _| s.purge(ctx, &request), reply);
-        });
-        assert_eq!(purged.expect("purged"), 10);
+        assert_eq!(purge(&world, "Q"), 10);
     }
     let world = World::open(dir.path());
     publish(&world, "a", 1);
@@ -128,4 +132,56 @@ fn a_mirror_answers_direct_gets_while_its_origin_is_not_there() {
     expect_info(&world, "M", |info| info.mirror.as_ref().is_some_and(|m| m.error.is_none()));
     let got = client.request(subject, "");
     assert!(got.body.starts_with("NATS/1.0 404"), "the new origin has none: {got:?}");
+}
+
+#[test]
+fn a_full_stream_takes_the_rest_when_there_is_room() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(dir.path());
+    world.create(config("A", &["a"])).expect("created");
+    let mut client = world.client();
+    for _ in 0..300 {
+        client.publish("a", "", "x");
+    }
+    assert_eq!(client.flush(), 0, "nothing is refused");
+    let full = StreamConfig {
+        retention: Retention::WorkQueue,
+        discard: types::Discard::New,
+        max_msgs: 10,
+        ..with_sources("Q", &["A"])
+    };
+    world.create(full).expect("created");
+    let mut taken = 0;
+    while taken < 300 {
+        let due = (taken + 10).min(300);
+        let info = expect_info(&world, "Q", |info| info.state.last_seq == due);
+        assert_eq!(info.sources.first().map(|source| source.lag), Some(300 - due));
+        taken += purge(&world, "Q");
+    }
+    publish(&world, "a", 1);
+    expect_info(&world, "Q", |info| info.state.msgs == 1 && info.state.last_seq == 301);
+}
+
+#[test]
+fn mirrors_of_mirrors_on_every_shard() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let world = World::open(dir.path());
+    // More of them than there are shards, each an origin of the next.
+    let chain = ["C0", "C1", "C2", "C3", "C4", "C5"];
+    world.create(config("C0", &["c"])).expect("created");
+    for (origin, name) in chain.iter().zip(chain.iter().skip(1)) {
+        world.create(mirror_of(name, origin)).expect("created");
+        world.create(with_sources(&format!("S{name}"), &[name])).expect("created");
+    }
+    publish(&world, "c", 50);
+    for name in chain {
+        expect_info(&world, name, |info| info.state.msgs == 50);
+    }
+    for name in chain.iter().skip(1) {
+        expect_info(&world, &format!("S{name}"), |info| info.state.msgs == 50);
+    }
+    world.delete("C0").expect("deleted");
+    for name in chain.iter().skip(1) {
+        assert_eq!(world.info(name).expect("there").state.msgs, 50);
+    }
 }

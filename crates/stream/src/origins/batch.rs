@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use store::{Filter, MsgRef};
-use types::Timestamp;
+use types::{ExternalStream, Timestamp};
 
 /// Most messages of one batch.
 const MOST_MSGS: usize = 1024;
@@ -49,8 +49,8 @@ pub struct OriginRead {
     pub ticket: Ticket,
     /// The origin.
     pub stream: Arc<str>,
-    /// Set where the origin is reached by another API subject.
-    pub api_prefix: Option<Arc<str>>,
+    /// Set where the origin is reached by other subjects than those of this account.
+    pub external: Option<Arc<ExternalStream>>,
     /// Where to begin.
     pub from: ReadFrom,
     /// Which subjects.
@@ -135,8 +135,9 @@ impl OriginBatch {
         });
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = OriginMsg<'_>> {
-        self.msgs.iter().map(|entry| {
+    /// The messages from the `at`th on.
+    pub(crate) fn iter_from(&self, at: usize) -> impl Iterator<Item = OriginMsg<'_>> {
+        self.msgs.iter().skip(at).map(|entry| {
             let mut at = entry.start;
             let mut part = |len: usize| {
                 let from = at;

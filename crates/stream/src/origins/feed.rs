@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use store::Filter;
 use subject::Transform;
-use types::{ApiError, StreamSource, StreamSourceInfo, errors};
+use types::{ApiError, ExternalStream, StreamSource, StreamSourceInfo, errors};
 
-use super::batch::{OriginRead, ReadFrom, ReaderId, Ticket};
+use super::batch::{OriginBatch, OriginRead, ReadFrom, ReaderId, Ticket};
 use super::name;
 use crate::ctx::{Ctx, StreamEnv};
 
 /// After so long an origin that is not there is asked for again.
-pub(crate) const RETRY_NS: u64 = 250_000_000;
-/// After so long a message that could not be stored is read again.
-pub(crate) const HOLD_NS: u64 = 250_000_000;
+const RETRY_NS: u64 = 250_000_000;
+/// After so long a message that could not be stored is tried again.
+const HOLD_NS: u64 = 250_000_000;
+/// That time doubles so often at most.
+const MOST_DOUBLINGS: u32 = 4;
 /// An origin that is silent is heard of that often (`sourceHealthHB`).
 const HEARTBEAT_NS: u64 = 1_000_000_000;
 
@@ -24,6 +26,16 @@ enum Link {
     Due(u64),
     /// It was asked.
     Asked,
+    /// It has messages that could not be stored, to be tried again at this time.
+    Held(u64),
+}
+
+/// Messages that wait to be stored.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) batch: OriginBatch,
+    /// So many of them are dealt with.
+    pub(crate) done: usize,
 }
 
 /// One origin.
@@ -33,7 +45,7 @@ pub(crate) struct Feed {
     /// Its name within the stream.
     pub(crate) index: String,
     stream: Arc<str>,
-    api_prefix: Option<Arc<str>>,
+    external: Option<Arc<ExternalStream>>,
     filter: Arc<Filter>,
     transforms: Vec<Option<Transform>>,
     reader: Arc<ReaderId>,
@@ -51,6 +63,9 @@ pub(crate) struct Feed {
     error: Option<ApiError>,
     serial: u64,
     link: Link,
+    held: Option<Held>,
+    /// How often in a row nothing of what is held could be stored.
+    in_vain: u32,
     /// What the origin was told to be safe.
     told: u64,
     keeps: bool,
@@ -123,7 +138,7 @@ impl Feed {
         Ok(Feed {
             index: name::index(source),
             stream: source.name.as_str().into(),
-            api_prefix: external.map(|external| external.api.as_str().into()),
+            external: external.cloned().map(Arc::new),
             filter: Arc::new(filter),
             transforms,
             reader: Arc::new(reader),
@@ -137,6 +152,8 @@ impl Feed {
             error: None,
             serial: 0,
             link: Link::Due(0),
+            held: None,
+            in_vain: 0,
             told: 0,
             keeps: false,
             source: source.clone(),
@@ -148,6 +165,11 @@ impl Feed {
         &self.source
     }
 
+    /// Set where the origin is not in this account.
+    pub(crate) fn external(&self) -> Option<&Arc<ExternalStream>> {
+        self.external.as_ref()
+    }
+
     /// Who reads.
     pub(crate) fn reader(&self) -> &Arc<ReaderId> {
         &self.reader
@@ -156,14 +178,14 @@ impl Feed {
     /// Whether both are the same reader of the same origin.
     pub(crate) fn reads_as(&self, other: &Feed) -> bool {
         self.stream == other.stream
-            && self.api_prefix == other.api_prefix
+            && self.external == other.external
             && self.reader.name == other.reader.name
     }
 
     /// Whether there is no such stream in this account.
     pub(crate) fn is_missing(&self) -> bool {
         let gone = |error: &ApiError| error.is(errors::STREAM_NOT_FOUND);
-        self.api_prefix.is_none() && self.error.as_ref().is_some_and(gone)
+        self.external.is_none() && self.error.as_ref().is_some_and(gone)
     }
 
     /// Whether the origin waits to hear what is safe.
@@ -194,6 +216,7 @@ impl Feed {
         let wanted = match self.link {
             Link::Due(at) => at <= ctx.mono_ns,
             Link::Asked => self.keeps && safe > self.told,
+            Link::Held(_) => false,
         };
         if !wanted {
             return None;
@@ -204,7 +227,7 @@ impl Feed {
         Some(OriginRead {
             ticket: Ticket { feed, serial: self.serial },
             stream: Arc::clone(&self.stream),
-            api_prefix: self.api_prefix.clone(),
+            external: self.external.clone(),
             from: self.from,
             filter: Arc::clone(&self.filter),
             first: !self.attached,
@@ -216,7 +239,7 @@ impl Feed {
     /// When it is to be asked again; `None` while it waits for an answer.
     pub(crate) fn due_at(&self) -> Option<u64> {
         match self.link {
-            Link::Due(at) => Some(at),
+            Link::Due(at) | Link::Held(at) => Some(at),
             Link::Asked => None,
         }
     }
@@ -239,13 +262,33 @@ impl Feed {
         self.from = ReadFrom { seq: next, time: None };
         self.lag = lag;
         self.link = Link::Due(0);
+        self.in_vain = 0;
     }
 
-    /// A message could not be stored: it is read again a little later.
-    pub(crate) fn hold(&mut self, seq: u64, lag: u64, ctx: &Ctx<'_>) {
-        self.from = ReadFrom { seq, time: None };
-        self.lag = lag;
-        self.link = Link::Due(ctx.mono_ns.saturating_add(HOLD_NS));
+    /// Not all could be stored: the rest waits until something leaves the stream, or a little.
+    pub(crate) fn hold(&mut self, held: Held, progress: bool, ctx: &Ctx<'_>) {
+        self.lag = held.batch.pending + (held.batch.len() - held.done) as u64;
+        self.in_vain = if progress { 0 } else { (self.in_vain + 1).min(MOST_DOUBLINGS) };
+        self.held = Some(held);
+        self.link = Link::Held(ctx.mono_ns.saturating_add(HOLD_NS << self.in_vain));
+    }
+
+    /// What is held is to be tried now; true if there is something.
+    pub(crate) fn release(&mut self) -> bool {
+        let holds = matches!(self.link, Link::Held(_));
+        if holds {
+            // Long ago, but not "when the round ends".
+            self.link = Link::Held(1);
+        }
+        holds
+    }
+
+    /// What was held and is due.
+    pub(crate) fn take_held(&mut self, ctx: &Ctx<'_>) -> Option<Held> {
+        match self.link {
+            Link::Held(at) if at <= ctx.mono_ns => self.held.take(),
+            Link::Held(_) | Link::Due(_) | Link::Asked => None,
+        }
     }
 
     /// There is no such origin, at present.
@@ -273,6 +316,7 @@ impl Feed {
     /// What is above `last` is read again, a little later.
     pub(crate) fn rewind(&mut self, last: u64, ctx: &Ctx<'_>) {
         let (seen, start) = self.start;
+        self.held = None;
         self.from = if last == seen { start } else { ReadFrom { seq: last + 1, time: None } };
         self.link = Link::Due(ctx.mono_ns.saturating_add(HOLD_NS));
     }

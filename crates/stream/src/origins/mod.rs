@@ -14,7 +14,7 @@ mod progress;
 
 pub(crate) use batch::OriginMsg;
 pub use batch::{OriginBatch, OriginRead, ReadFrom, ReaderId, Ticket};
-pub(crate) use feed::{Feed, Home};
+pub(crate) use feed::{Feed, Held, Home};
 #[cfg(test)]
 pub(crate) use header::index_of;
 pub(crate) use header::{from_mirrored, from_sourced};

@@ -26,6 +26,9 @@ pub(crate) struct Origins {
     saved_to: u64,
     /// They must be stored before anything else is.
     must_save: bool,
+    /// Some feed holds what could not be stored; something left the stream since.
+    holding: bool,
+    room: bool,
 }
 
 impl Origins {
@@ -108,6 +111,22 @@ impl Origins {
     /// the stream says any more how far that was read.
     pub(crate) fn removed(&mut self, seq: u64) {
         self.must_save |= seq > self.saved_to && !self.sources.is_empty();
+        self.room |= self.holding;
+    }
+
+    /// Some feed holds what could not be stored.
+    pub(crate) fn holds(&mut self) {
+        self.holding = true;
+    }
+
+    /// Whether there is room for what is held, since the last call.
+    pub(crate) fn take_room(&mut self) -> bool {
+        if !std::mem::take(&mut self.room) {
+            return false;
+        }
+        self.holding = false;
+        let mirror = self.mirror.iter_mut().any(|feed| feed.release());
+        self.sources.iter_mut().fold(mirror, |any, feed| feed.release() || any)
     }
 
     /// A purge is about to take everything, and is durable at once.

@@ -124,6 +124,7 @@ impl Stream {
         }
         self.expire_messages(ctx);
         self.fire_schedules(ctx);
+        self.retry_held(ctx);
         self.expire_batches(ctx);
         self.dedup.expire(ctx.now);
         if ctx.mono_ns >= self.sync_at {

@@ -370,6 +370,9 @@ impl Stream {
             }
         }
         self.wake = self.wake.min(wake);
+        if self.origins.take_room() {
+            self.wake = 0;
+        }
         result
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use store::{Purge, StoreError};
-use types::{ApiError, Retention, StreamSourceInfo};
+use types::{ApiError, ExternalStream, Retention, StreamSourceInfo};
 
 use super::publish::{Ack, Charge, Checked, Put, Refusal, Rollup};
 use super::{NEVER, Stream};
@@ -13,7 +13,8 @@ use crate::ctx::Ctx;
 use crate::errors::store_failed;
 use crate::headers::{PublishHeaders, ttl_seconds};
 use crate::origins::{
-    Feed, Home, OriginBatch, OriginMsg, OriginRead, ReaderId, Ticket, from_mirrored, from_sourced,
+    Feed, Held, Home, OriginBatch, OriginMsg, OriginRead, ReaderId, Ticket, from_mirrored,
+    from_sourced,
 };
 
 /// A consumer at an origin that is of no more use.
@@ -21,17 +22,20 @@ use crate::origins::{
 pub struct GoneReader {
     /// The origin.
     pub stream: Arc<str>,
+    /// As in [`OriginRead::external`].
+    pub external: Option<Arc<ExternalStream>>,
     /// Who read there.
     pub reader: Arc<ReaderId>,
 }
 
 /// What became of a message of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Taken {
     Stored,
     /// It is here already, or its id is.
     Known,
     /// It cannot be stored now.
-    Refused(ApiError),
+    Refused,
 }
 
 impl Stream {
@@ -93,35 +97,52 @@ impl Stream {
             }
         };
         feed.heard(batch.keeps, ctx);
+        self.take_held(ctx, ticket.feed, Held { batch, done: 0 });
+        self.plan_origins();
+    }
+
+    /// Stores what can be stored of it; the rest waits.
+    fn take_held(&mut self, ctx: &Ctx<'_>, feed: u32, held: Held) {
+        let Held { batch, done } = held;
         let is_mirror = self.config.mirror.is_some();
-        let mut left = batch.len() as u64;
-        let held = match batch.began.filter(|_| is_mirror) {
-            Some(began) => self.begin_mirror(ctx, began).err().map(|error| (began, error)),
-            None => None,
-        };
-        let held = held.or_else(|| {
-            batch.iter().find_map(|msg| {
+        let began = batch.began.filter(|_| is_mirror);
+        let mut now = done;
+        if began.is_none_or(|began| self.begin_mirror(ctx, began).is_ok()) {
+            for msg in batch.iter_from(done) {
                 let taken = match is_mirror {
-                    true => self.take_mirrored(ctx, ticket.feed, &msg),
-                    false => self.take_sourced(ctx, ticket.feed, &msg),
+                    true => self.take_mirrored(ctx, feed, &msg),
+                    false => self.take_sourced(ctx, feed, &msg),
                 };
-                match taken {
-                    Taken::Stored | Taken::Known => {
-                        left -= 1;
-                        None
-                    }
-                    Taken::Refused(error) => Some((msg.seq, error)),
+                // Whatever it was refused for may pass, as in the reference.
+                if taken == Taken::Refused {
+                    break;
                 }
-            })
-        });
-        if let Some(feed) = self.origins.feed_mut(ticket.feed) {
-            match held {
-                None => feed.read_on(batch.next, batch.pending),
-                // It is read again, as in the reference; what it was refused for may pass.
-                Some((seq, _)) => feed.hold(seq, batch.pending + left, ctx),
+                now += 1;
             }
         }
-        self.plan_origins();
+        let all = now == batch.len() && began.is_none_or(|began| began <= self.last_seq + 1);
+        match self.origins.feed_mut(feed) {
+            Some(feed) if all => feed.read_on(batch.next, batch.pending),
+            Some(feed) => {
+                feed.hold(Held { batch, done: now }, now > done, ctx);
+                self.origins.holds();
+            }
+            None => {}
+        }
+    }
+
+    /// Tries what could not be stored again.
+    pub(super) fn retry_held(&mut self, ctx: &Ctx<'_>) {
+        for number in 0.. {
+            let Some(feed) = self.origins.feed_mut(number) else { break };
+            let held = feed.take_held(ctx);
+            if let Some(held) = held {
+                self.take_held(ctx, number, held);
+            }
+            if self.config.mirror.is_some() {
+                break;
+            }
+        }
     }
 
     /// A mirror begins where its origin does.
@@ -151,8 +172,8 @@ impl Stream {
             return Taken::Known;
         }
         if msg.seq > self.last_seq + 1 {
-            if let Err(error) = self.store.skip_to(msg.seq) {
-                return Taken::Refused(store_failed(&error));
+            if self.store.skip_to(msg.seq).is_err() {
+                return Taken::Refused;
             }
             self.note_last();
         }
@@ -178,12 +199,12 @@ impl Stream {
         }
         let taken = self.store_taken(ctx, number, msg, &scratch);
         self.scratch = scratch;
-        if !matches!(taken, Taken::Refused(_))
+        if taken != Taken::Refused
             && let Some(feed) = self.origins.feed_mut(number)
         {
             feed.seen = msg.seq;
         }
-        if matches!(taken, Taken::Known) {
+        if taken == Taken::Known {
             self.origins.passed_over();
         }
         taken
@@ -204,7 +225,7 @@ impl Stream {
         let checked = match self.check_taken(ctx, headers, msg.payload.len()) {
             Ok(checked) => checked,
             Err(Refusal::Duplicate(_)) => return Taken::Known,
-            Err(Refusal::Error(error)) => return Taken::Refused(error),
+            Err(Refusal::Error(_)) => return Taken::Refused,
         };
         let ts = self.config.mirror.is_some().then_some(msg.ts);
         let put = Put {
@@ -219,7 +240,7 @@ impl Stream {
         match self.put(ctx, put) {
             Ok(()) => Taken::Stored,
             Err(Refusal::Duplicate(_)) => Taken::Known,
-            Err(Refusal::Error(error)) => Taken::Refused(error),
+            Err(Refusal::Error(_)) => Taken::Refused,
         }
     }
 
@@ -325,6 +346,7 @@ impl Stream {
 fn gone(feed: &Feed) -> Option<GoneReader> {
     feed.keeps().then(|| GoneReader {
         stream: feed.config().name.as_str().into(),
+        external: feed.external().cloned(),
         reader: Arc::clone(feed.reader()),
     })
 }
