@@ -140,7 +140,11 @@ impl Shard {
         if taken.msgs > 0 {
             self.note_use(slot);
         }
-        self.with_slot(slot, |s, ctx| s.stream.take_origin(ctx, ticket, answer));
+        self.with_slot(slot, |s, ctx| {
+            s.stream.take_origin(ctx, ticket, answer);
+            // The origin reads on while this one commits.
+            s.read_origins(ctx);
+        });
         taken
     }
 

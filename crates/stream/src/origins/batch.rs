@@ -18,7 +18,8 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    /// Which of the stream's origins; each has one read under way at a time.
+    /// Which feed of the stream, by a number that is not used again; each has one read under way
+    /// at a time.
     pub fn feed(self) -> u32 {
         self.feed
     }

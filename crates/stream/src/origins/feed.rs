@@ -41,6 +41,8 @@ pub(crate) struct Held {
 /// One origin.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    /// Its number, which the stream does not use again.
+    pub(crate) id: u32,
     source: StreamSource,
     /// Its name within the stream.
     pub(crate) index: String,
@@ -136,6 +138,7 @@ impl Feed {
         let start = ReadFrom { seq: source.opt_start_seq, time: source.opt_start_time };
         let external = source.external.as_ref().filter(|external| !external.api.is_empty());
         Ok(Feed {
+            id: 0,
             index: name::index(source),
             stream: source.name.as_str().into(),
             external: external.cloned().map(Arc::new),
@@ -212,7 +215,7 @@ impl Feed {
     }
 
     /// What is to be asked now. `safe` is what the origin may forget.
-    pub(crate) fn ask(&mut self, feed: u32, safe: u64, ctx: &Ctx<'_>) -> Option<OriginRead> {
+    pub(crate) fn ask(&mut self, safe: u64, ctx: &Ctx<'_>) -> Option<OriginRead> {
         let wanted = match self.link {
             Link::Due(at) => at <= ctx.mono_ns,
             Link::Asked => self.keeps && safe > self.told,
@@ -225,7 +228,7 @@ impl Feed {
         self.link = Link::Asked;
         self.told = safe;
         Some(OriginRead {
-            ticket: Ticket { feed, serial: self.serial },
+            ticket: Ticket { feed: self.id, serial: self.serial },
             stream: Arc::clone(&self.stream),
             external: self.external.clone(),
             from: self.from,

@@ -26,6 +26,7 @@ pub(crate) struct Origins {
     saved_to: u64,
     /// They must be stored before anything else is.
     must_save: bool,
+    last_id: u32,
     /// Some feed holds what could not be stored; something left the stream since.
     holding: bool,
     room: bool,
@@ -37,10 +38,17 @@ impl Origins {
         self.mirror.is_none() && self.sources.is_empty()
     }
 
-    pub(crate) fn feed_mut(&mut self, number: u32) -> Option<&mut Feed> {
+    /// Where the feed with a number is now.
+    pub(crate) fn place_of(&self, id: u32) -> Option<usize> {
+        self.feeds().position(|feed| feed.id == id)
+    }
+
+    /// A feed by its place; a mirror has only one.
+    pub(crate) fn feed_mut(&mut self, place: usize) -> Option<&mut Feed> {
         match &mut self.mirror {
-            Some(mirror) => Some(mirror),
-            None => self.sources.get_mut(number as usize),
+            Some(mirror) if place == 0 => Some(mirror),
+            Some(_) => None,
+            None => self.sources.get_mut(place),
         }
     }
 
@@ -50,7 +58,7 @@ impl Origins {
 
     /// Lets a feed ask anew, as if its answer was lost.
     #[cfg(test)]
-    pub(crate) fn ask_again_in_test(&mut self, number: u32, ctx: &Ctx<'_>) {
+    pub(crate) fn ask_again_in_test(&mut self, number: usize, ctx: &Ctx<'_>) {
         if let Some(feed) = self.feed_mut(number) {
             feed.ask_again(ctx);
         }
@@ -88,6 +96,8 @@ impl Origins {
                         feed.resume(place);
                     }
                     self.must_save = true;
+                    self.last_id += 1;
+                    feed.id = self.last_id;
                     self.sources.push(feed);
                 }
             }
@@ -101,7 +111,11 @@ impl Origins {
         }
         match (&self.mirror, mirror) {
             (Some(_), Some(_)) => {}
-            (_, Some(new)) => self.mirror = Some(new),
+            (_, Some(mut new)) => {
+                self.last_id += 1;
+                new.id = self.last_id;
+                self.mirror = Some(new);
+            }
             (_, None) => gone.extend(self.mirror.take().map(|feed| *feed)),
         }
         Ok(gone)

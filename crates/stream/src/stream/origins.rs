@@ -53,11 +53,11 @@ impl Stream {
         }
         let committed = self.committed;
         if let Some(mirror) = &mut self.origins.mirror {
-            reads.extend(mirror.ask(0, committed, ctx));
+            reads.extend(mirror.ask(committed, ctx));
         }
-        for (number, feed) in (0..).zip(&mut self.origins.sources) {
+        for feed in &mut self.origins.sources {
             let safe = feed.committed;
-            reads.extend(feed.ask(number, safe, ctx));
+            reads.extend(feed.ask(safe, ctx));
         }
         reads
     }
@@ -85,10 +85,9 @@ impl Stream {
         if self.closed {
             return;
         }
-        let Some(feed) = self.origins.feed_mut(ticket.feed).filter(|feed| feed.expects(ticket))
-        else {
-            return;
-        };
+        let Some(place) = self.origins.place_of(ticket.feed) else { return };
+        let feed = self.origins.feed_mut(place).filter(|feed| feed.expects(ticket));
+        let Some(feed) = feed else { return };
         let batch = match answer {
             Ok(batch) => batch,
             Err(error) => {
@@ -97,12 +96,12 @@ impl Stream {
             }
         };
         feed.heard(batch.keeps, ctx);
-        self.take_held(ctx, ticket.feed, Held { batch, done: 0 });
+        self.take_held(ctx, place, Held { batch, done: 0 });
         self.plan_origins();
     }
 
     /// Stores what can be stored of it; the rest waits.
-    fn take_held(&mut self, ctx: &Ctx<'_>, feed: u32, held: Held) {
+    fn take_held(&mut self, ctx: &Ctx<'_>, place: usize, held: Held) {
         let Held { batch, done } = held;
         let is_mirror = self.config.mirror.is_some();
         let began = batch.began.filter(|_| is_mirror);
@@ -110,8 +109,8 @@ impl Stream {
         if began.is_none_or(|began| self.begin_mirror(ctx, began).is_ok()) {
             for msg in batch.iter_from(done) {
                 let taken = match is_mirror {
-                    true => self.take_mirrored(ctx, feed, &msg),
-                    false => self.take_sourced(ctx, feed, &msg),
+                    true => self.take_mirrored(ctx, place, &msg),
+                    false => self.take_sourced(ctx, place, &msg),
                 };
                 // Whatever it was refused for may pass, as in the reference.
                 if taken == Taken::Refused {
@@ -121,7 +120,7 @@ impl Stream {
             }
         }
         let all = now == batch.len() && began.is_none_or(|began| began <= self.last_seq + 1);
-        match self.origins.feed_mut(feed) {
+        match self.origins.feed_mut(place) {
             Some(feed) if all => feed.read_on(batch.next, batch.pending),
             Some(feed) => {
                 feed.hold(Held { batch, done: now }, now > done, ctx);
@@ -133,14 +132,10 @@ impl Stream {
 
     /// Tries what could not be stored again.
     pub(super) fn retry_held(&mut self, ctx: &Ctx<'_>) {
-        for number in 0.. {
-            let Some(feed) = self.origins.feed_mut(number) else { break };
-            let held = feed.take_held(ctx);
-            if let Some(held) = held {
-                self.take_held(ctx, number, held);
-            }
-            if self.config.mirror.is_some() {
-                break;
+        for place in 0.. {
+            let Some(feed) = self.origins.feed_mut(place) else { break };
+            if let Some(held) = feed.take_held(ctx) {
+                self.take_held(ctx, place, held);
             }
         }
     }
@@ -167,7 +162,7 @@ impl Stream {
         Ok(())
     }
 
-    fn take_mirrored(&mut self, ctx: &Ctx<'_>, feed: u32, msg: &OriginMsg<'_>) -> Taken {
+    fn take_mirrored(&mut self, ctx: &Ctx<'_>, place: usize, msg: &OriginMsg<'_>) -> Taken {
         if msg.seq <= self.last_seq {
             return Taken::Known;
         }
@@ -179,14 +174,14 @@ impl Stream {
         }
         let mut scratch = std::mem::take(&mut self.scratch);
         let headers = from_mirrored(msg.headers, &mut scratch);
-        let taken = self.store_taken(ctx, feed, msg, headers);
+        let taken = self.store_taken(ctx, place, msg, headers);
         self.scratch = scratch;
         taken
     }
 
-    fn take_sourced(&mut self, ctx: &Ctx<'_>, number: u32, msg: &OriginMsg<'_>) -> Taken {
+    fn take_sourced(&mut self, ctx: &Ctx<'_>, place: usize, msg: &OriginMsg<'_>) -> Taken {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let known = match self.origins.feed_mut(number) {
+        let known = match self.origins.feed_mut(place) {
             Some(feed) if msg.seq > feed.seen => {
                 from_sourced(msg.headers, &feed.index, msg.seq, msg.subject, &mut scratch);
                 false
@@ -197,10 +192,10 @@ impl Stream {
             self.scratch = scratch;
             return Taken::Known;
         }
-        let taken = self.store_taken(ctx, number, msg, &scratch);
+        let taken = self.store_taken(ctx, place, msg, &scratch);
         self.scratch = scratch;
         if taken != Taken::Refused
-            && let Some(feed) = self.origins.feed_mut(number)
+            && let Some(feed) = self.origins.feed_mut(place)
         {
             feed.seen = msg.seq;
         }
@@ -214,11 +209,11 @@ impl Stream {
     fn store_taken(
         &mut self,
         ctx: &Ctx<'_>,
-        feed: u32,
+        place: usize,
         msg: &OriginMsg<'_>,
         headers: &[u8],
     ) -> Taken {
-        let renamed = self.origins.feed_mut(feed).and_then(|feed| feed.rename(msg.subject));
+        let renamed = self.origins.feed_mut(place).and_then(|feed| feed.rename(msg.subject));
         let subject = renamed.as_deref().unwrap_or(msg.subject);
         let transformed = self.input.as_ref().and_then(|t| t.apply(subject));
         let subject = transformed.as_deref().unwrap_or(subject);

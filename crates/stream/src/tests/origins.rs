@@ -269,6 +269,45 @@ fn answers_to_earlier_questions_do_not_count() {
 }
 
 #[test]
+fn answers_find_their_source_over_a_change() {
+    let mut origins = ["A", "B", "C"].map(|name| {
+        let mut origin = origin(name, &name.to_lowercase());
+        origin.publish(&name.to_lowercase(), name);
+        origin.run();
+        origin
+    });
+    let mut w = World::on_disk(sourcing(vec![from("A"), from("B")]));
+    let reads = w.with_ctx(|stream, ctx| stream.origin_reads(ctx));
+    assert_eq!(reads.len(), 2);
+    let mut fx = crate::Effects::new();
+    let change = sourcing(vec![from("B"), from("C")]);
+    let config = StreamConfig { storage: types::Storage::File, ..change };
+    w.with_ctx(|stream, ctx| stream.update(ctx, config, &mut fx)).expect("updated");
+    let [a, b, c] = &mut origins;
+    for mut read in reads {
+        let origin = if *read.stream == *"A" { &mut *a } else { &mut *b };
+        let answer = origin.with_ctx(|stream, ctx| stream.read_origin(ctx, &mut read, &mut fx));
+        let answer = answer.map(|batch| batch.expect("the first read is answered"));
+        w.with_ctx(|stream, ctx| stream.take_origin(ctx, read.ticket, answer));
+    }
+    w.run();
+    assert_eq!(stored(&mut w), ["1 b [NATS/1.0|Nats-Stream-Source: B 1 > > b] B"]);
+    settle(&mut w, &mut [&mut *a, &mut *b, &mut *c]);
+    assert_eq!(stored(&mut w).len(), 2);
+    // A source that comes back goes on where it was, also after a restart without it.
+    for sources in [vec![from("C")], vec![from("C"), from("B"), from("A")]] {
+        let config = StreamConfig { storage: types::Storage::File, ..sourcing(sources) };
+        w.with_ctx(|stream, ctx| stream.update(ctx, config, &mut fx)).expect("updated");
+        w.run();
+        w.crash(Crash::DropUnsynced);
+        settle(&mut w, &mut [&mut *a, &mut *b, &mut *c]);
+    }
+    let from_a = "3 a [NATS/1.0|Nats-Stream-Source: A 1 > > a] A";
+    assert_eq!(stored(&mut w).last().map(String::as_str), Some(from_a));
+    assert_eq!(stored(&mut w).len(), 3, "each once");
+}
+
+#[test]
 fn what_is_not_committed_is_not_read() {
     let mut a = origin("A", "a");
     a.publish("a", "x");
