@@ -1,5 +1,5 @@
 //! How far a stream has come with the streams it gathers from: `origins.db`, which the reference
-//! ignores.
+//! ignores. It is never encrypted.
 //!
 //! Two places of the same size take turns, so that one of them is whole whatever happens while
 //! the other one is written: one write and one sync, no rename.
