@@ -459,7 +459,7 @@ fn once(seed: u64, kind: Gatherer) {
         }
     }
     w.disk().clear_faults();
-    w.pass(2 * SEC);
+    w.pass(10 * SEC);
     ask_again(&mut w, &mut [&mut a, &mut b]);
     places.look(&mut w, seed);
     let seen: Vec<u64> = w.stream.origins.feeds().map(|feed| feed.committed).collect();
@@ -505,7 +505,7 @@ fn a_mirror_is_the_same_over_crashes_and_failures() {
         w.disk().clear_faults();
         a.publish("a", "the last one");
         a.run();
-        w.pass(2 * SEC);
+        w.pass(10 * SEC);
         ask_again(&mut w, &mut [&mut a]);
         assert_eq!(w.stream.state().last_seq, a.stream.state().last_seq, "seed {seed}");
         let mirrored = stored(&mut w);
