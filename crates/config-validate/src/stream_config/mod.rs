@@ -5,6 +5,8 @@ mod subjects;
 mod update;
 
 #[cfg(test)]
+mod origins_tests;
+#[cfg(test)]
 mod tests;
 
 use types::{
