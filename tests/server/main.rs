@@ -11,6 +11,7 @@ mod interop;
 mod jetstream;
 mod operator;
 mod operator_life;
+mod origins;
 mod protocol;
 mod signals;
 mod snapshots;

@@ -8,6 +8,7 @@ use types::StreamConfig;
 /// `fixCfgMirrorWithDedupWindow` in `server/jetstream.go`.
 pub fn clear_mirror_duplicate_window(config: &mut StreamConfig) {
     if config.mirror.is_some() {
+        mark::hit!(F1450);
         config.duplicate_window_ns = 0;
     }
 }

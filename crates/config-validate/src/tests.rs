@@ -118,6 +118,7 @@ fn durations() {
 
 #[test]
 fn only_mirrors_lose_their_duplicate_window() {
+    mark::check!(F1450);
     let stream = |mirror: bool, window| types::StreamConfig {
         mirror: mirror.then(types::StreamSource::default),
         duplicate_window_ns: window,

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use config_validate::asset_version;
 use config_validate::consumer_config::ConsumerLimits;
-use config_validate::repair::{SubjectRepair, repair_subjects};
+use config_validate::repair::{SubjectRepair, clear_mirror_duplicate_window, repair_subjects};
 use config_validate::stream_config::{
-    StreamLimits, Strictness, check_stream_config, check_stream_create, check_stream_update,
-    unsupported_feature,
+    StreamLimits, Strictness, check_stream_config_among, check_stream_create,
+    check_stream_update_among, unsupported_feature,
 };
 use js_account::AccountUsage;
 use parking_lot::{Mutex, MutexGuard};
@@ -147,7 +147,7 @@ impl JsAccount {
         Some(StreamView { name, config, created: entry.created(), offline })
     }
 
-    pub(crate) fn core(&self) -> &Core {
+    pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
 
@@ -258,8 +258,10 @@ impl JsAccount {
         check_stream_create(&config)?;
         let limits = self.limits(config.num_replicas)?;
         let strictness = Strictness::from_pedantic(request.pedantic);
-        let mut config = check_stream_config(config, &limits, strictness)?;
+        let others = |name: &str| self.config_of(name);
+        let mut config = check_stream_config_among(config, &limits, strictness, &others)?;
         check_supported(&config)?;
+        self.check_origins(&config)?;
         let mut streams = self.streams.lock();
         let before = streams.get(&config.name).cloned();
         let adopts =
@@ -282,6 +284,7 @@ impl JsAccount {
         }
         let (inbox, slot) = self.core.place();
         let entry = StreamEntry::new(EntryParts {
+            account: Arc::downgrade(self),
             space: Arc::clone(&self.space),
             inbox,
             slot,
@@ -437,8 +440,11 @@ impl JsAccount {
         let strictness = Strictness::from_pedantic(request.pedantic);
         let limits = self.limits(request.config.num_replicas)?;
         let held = entry.config();
-        let mut config = check_stream_update(&held, request.config, &limits, strictness)?;
+        let others = |name: &str| self.config_of(name);
+        let new = request.config;
+        let mut config = check_stream_update_among(&held, new, &limits, strictness, &others)?;
         check_supported(&config)?;
+        self.check_origins(&config)?;
         asset_version::mark_stream(&mut config);
         {
             let streams = self.streams.lock();
@@ -523,7 +529,7 @@ impl JsAccount {
             Found::Broken { .. } | Found::Stream { .. } => Knowledge::Configured,
         };
         let mut offline_consumers = BTreeMap::new();
-        let (config, created, store) = match found {
+        let (mut config, created, store) = match found {
             Found::Stream { config, created, store } => (*config, created, Ok(store)),
             Found::Broken { name, config, reason, consumers } => {
                 let bare = StreamConfig { name, num_replicas: 1, ..StreamConfig::default() };
@@ -532,7 +538,6 @@ impl JsAccount {
                 (config, Timestamp::ZERO, Err(reason))
             }
         };
-        let mut config = config;
         let store = store.and_then(|store| match unsupported_feature(&config) {
             Some(feature) => Err(format!("unsupported - {feature}")),
             None => self.repair(&mut config).map(|()| store),
@@ -548,6 +553,7 @@ impl JsAccount {
             Err(reason) => Standing::Offline(reason.clone()),
         };
         let entry = StreamEntry::new(EntryParts {
+            account: Arc::downgrade(self),
             space: Arc::clone(&self.space),
             inbox,
             slot,
@@ -606,6 +612,7 @@ impl JsAccount {
     /// Mends what an old defect left in a stored configuration, and says so in the log.
     fn repair(&self, config: &mut StreamConfig) -> Result<(), String> {
         let name = config.name.clone();
+        clear_mirror_duplicate_window(config);
         let repaired = repair_subjects(config).map_err(|bad| {
             tracing::warn!("  Detected bad subject {bad:?} while adding stream {name:?}, will attempt to repair");
             tracing::warn!("  Error recreating stream {name:?}: invalid subject");

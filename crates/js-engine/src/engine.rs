@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,8 @@ pub(crate) struct Core {
     next_shard: AtomicUsize,
     pub(crate) statistics: OnceLock<Arc<dyn Statistics>>,
     pub(crate) assignments: OnceLock<Arc<dyn Assignments>>,
+    /// Enabled accounts, for streams that read those of other accounts.
+    accounts: Mutex<Vec<Weak<JsAccount>>>,
     /// Held to count usage again; shared by whoever charges on no shard.
     pub(crate) recounting: RwLock<()>,
 }
@@ -83,6 +85,21 @@ impl Core {
         rests.iter().take(self.inboxes.len()).for_each(drop);
         work();
         drop(resume);
+    }
+
+    /// The enabled account with these subscriptions.
+    pub(crate) fn account_of(&self, space: &Arc<SubjectSpace>) -> Option<Arc<JsAccount>> {
+        let mut accounts =
+            self.accounts.lock().iter().filter_map(Weak::upgrade).collect::<Vec<_>>();
+        accounts.retain(|account| Arc::ptr_eq(account.space(), space));
+        accounts.pop()
+    }
+
+    /// An account comes, or one of the same name is gone.
+    fn note_account(&self, name: &str, account: Option<&Arc<JsAccount>>) {
+        let mut accounts = self.accounts.lock();
+        accounts.retain(|held| held.upgrade().is_some_and(|held| held.name() != name));
+        accounts.extend(account.map(Arc::downgrade));
     }
 
     /// A place for one more stream: shards take turns.
@@ -157,6 +174,7 @@ impl Engine {
             next_shard: AtomicUsize::new(0),
             statistics: OnceLock::new(),
             assignments: OnceLock::new(),
+            accounts: Mutex::default(),
             recounting: RwLock::default(),
         });
         Ok(Arc::new(Engine {
@@ -281,6 +299,7 @@ impl Engine {
             }
         };
         let account = JsAccount::new(name, Arc::clone(&self.core), Arc::clone(space), usage);
+        self.core.note_account(name, Some(&account));
         let (tx, rx) = crossbeam_channel::unbounded();
         let expected = found.len();
         for found in found {
@@ -335,6 +354,7 @@ impl Engine {
         let account = self.accounts.lock().remove(name);
         let account = account.ok_or_else(|| errors::NOT_ENABLED_FOR_ACCOUNT.err())?;
         mark::hit!(F1415);
+        self.core.note_account(name, None);
         self.usage.remove(name);
         account.usage().tear_down(|_| {});
         account.stop();

@@ -19,6 +19,7 @@ mod assigned;
 mod capacity;
 mod engine;
 mod ids;
+mod origins;
 mod recount;
 mod registry;
 mod restore;

@@ -1,15 +1,16 @@
 //! One stream as its account knows it: where it runs, what it takes in, what it has reserved.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Weak};
 
 use arc_swap::ArcSwap;
 use js_account::{StreamQuota, StreamReservation};
 use parking_lot::Mutex;
-use routing::{IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
-use types::{ApiError, StreamConfig, Timestamp, errors};
+use routing::{IngestKind, IngestSink, StreamTarget, SubjectSpace, Subscription, Target};
+use types::{ApiError, ExternalStream, StreamConfig, Timestamp, errors};
 
+use crate::account::JsAccount;
 use crate::shard::Inbox;
 use crate::subjects;
 
@@ -38,6 +39,8 @@ pub(crate) enum Knowledge {
 /// A stream of an account. Its content belongs to its shard.
 pub(crate) struct StreamEntry {
     name: String,
+    /// Where the streams are that it reads.
+    account: Weak<JsAccount>,
     space: Arc<SubjectSpace>,
     inbox: Arc<Inbox>,
     slot: u32,
@@ -50,13 +53,17 @@ pub(crate) struct StreamEntry {
     knowledge: Knowledge,
     /// Of a stream that is not served: consumers that are not either, with the reason.
     offline_consumers: BTreeMap<String, String>,
-    subscriptions: Mutex<Vec<Arc<Subscription>>>,
+    /// `None` once it takes in nothing any more.
+    subscriptions: Mutex<Option<Vec<Arc<Subscription>>>>,
+    /// A mirror answers direct gets of its origin while that is not there.
+    stands_in_for: Mutex<Option<String>>,
     /// Given back when the stream is forgotten.
     reservation: Mutex<Option<StreamReservation>>,
 }
 
 /// What makes an entry.
 pub(crate) struct EntryParts {
+    pub(crate) account: Weak<JsAccount>,
     pub(crate) space: Arc<SubjectSpace>,
     pub(crate) inbox: Arc<Inbox>,
     pub(crate) slot: u32,
@@ -72,6 +79,7 @@ impl StreamEntry {
     pub(crate) fn new(parts: EntryParts) -> Arc<Self> {
         Arc::new(StreamEntry {
             name: parts.config.name.clone(),
+            account: parts.account,
             space: parts.space,
             inbox: parts.inbox,
             slot: parts.slot,
@@ -81,7 +89,8 @@ impl StreamEntry {
             standing: Mutex::new(parts.standing),
             knowledge: parts.knowledge,
             offline_consumers: parts.offline_consumers,
-            subscriptions: Mutex::new(Vec::new()),
+            subscriptions: Mutex::new(Some(Vec::new())),
+            stands_in_for: Mutex::new(None),
             reservation: Mutex::new(Some(parts.reservation)),
         })
     }
@@ -109,6 +118,16 @@ impl StreamEntry {
     /// Takes out what is reserved, to be given back.
     pub(crate) fn give_back(&self) -> Option<StreamReservation> {
         self.reservation.lock().take()
+    }
+
+    /// A stream that this one reads; 10059 where it is not there now.
+    pub(crate) fn origin(
+        &self,
+        name: &str,
+        external: Option<&ExternalStream>,
+    ) -> Result<Arc<StreamEntry>, ApiError> {
+        let account = self.account.upgrade().ok_or_else(|| errors::STREAM_NOT_FOUND.err())?;
+        account.origin(name, external)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -205,8 +224,10 @@ impl StreamEntry {
     /// Subscribes to what the configuration takes in, and to nothing else. What stays is not
     /// interrupted.
     fn subscribe_to(self: &Arc<Self>, config: &StreamConfig) {
-        let wanted = subjects::of_stream(config);
+        let stands_in_for = self.stands_in_for.lock().clone();
+        let wanted = subjects::of_stream(config, stands_in_for.as_deref());
         let mut held = self.subscriptions.lock();
+        let Some(held) = &mut *held else { return };
         let (stay, go): (Vec<_>, Vec<_>) = held.drain(..).partition(|sub| {
             wanted.iter().any(|(pattern, kind)| {
                 let Target::Stream(target) = &sub.target else { return false };
@@ -220,7 +241,14 @@ impl StreamEntry {
             }
             let sink = Arc::clone(&self.inbox) as Arc<dyn IngestSink>;
             let target = Target::Stream(StreamTarget { sink, slot: self.slot, kind });
-            let sub = Subscription::internal(pattern.as_bytes(), target);
+            let sub = match kind {
+                IngestKind::DirectGet => Subscription::internal_member(
+                    pattern.as_bytes(),
+                    subjects::DIRECT_GROUP,
+                    target,
+                ),
+                _ => Subscription::internal(pattern.as_bytes(), target),
+            };
             match self.space.subscribe(&sub) {
                 Ok(()) => held.push(sub),
                 Err(_) => tracing::error!(stream = self.name, pattern, "cannot subscribe"),
@@ -229,9 +257,23 @@ impl StreamEntry {
         self.space.unsubscribe_all(&go);
     }
 
-    /// Takes in nothing any more.
+    /// Begins or ends to answer direct gets of an origin that is not there.
+    pub(crate) fn stand_in_for(self: &Arc<Self>, origin: Option<&str>) {
+        {
+            let mut held = self.stands_in_for.lock();
+            if held.as_deref() == origin {
+                return;
+            }
+            *held = origin.map(str::to_owned);
+        }
+        if self.standing() == Standing::Live {
+            self.subscribe_to(&self.config());
+        }
+    }
+
+    /// Takes in nothing any more, whatever changes.
     pub(crate) fn unsubscribe(&self) {
-        let subs = std::mem::take(&mut *self.subscriptions.lock());
+        let subs = self.subscriptions.lock().take().unwrap_or_default();
         self.space.unsubscribe_all(&subs);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use config_validate::asset_name::{MAX_NAME_LEN, is_valid_asset_name};
 use config_validate::asset_version;
 use config_validate::consumer_config;
-use config_validate::stream_config::{Strictness, check_stream_config};
+use config_validate::stream_config::{Strictness, check_stream_config_among};
 use js_account::StreamQuota;
 use store::{ConsumerMeta, RestoreError, Staged, StreamStore};
 use stream::{Ctx, Effects, Stream, StreamParts};
@@ -36,8 +36,11 @@ impl JsAccount {
         config: StreamConfig,
     ) -> Result<StreamRestore, ApiError> {
         let limits = self.limits(config.num_replicas)?;
-        let config = check_stream_config(config, &limits, Strictness::Lenient)?;
+        let config = check_stream_config_among(config, &limits, Strictness::Lenient, &|name| {
+            self.config_of(name)
+        })?;
         check_supported(&config)?;
+        self.check_origins(&config)?;
         if !asset_version::is_supported(&config.metadata) {
             return Err(errors::REQUIRED_API_LEVEL.err());
         }
@@ -48,7 +51,10 @@ impl JsAccount {
         Ok(StreamRestore { account: Arc::clone(self), entry, done: false })
     }
 
-    fn claim_restored(&self, config: StreamConfig) -> Result<Arc<StreamEntry>, ApiError> {
+    fn claim_restored(
+        self: &Arc<Self>,
+        config: StreamConfig,
+    ) -> Result<Arc<StreamEntry>, ApiError> {
         let mut streams = self.registered();
         if streams.contains_key(&config.name) {
             return Err(errors::STREAM_NAME_EXIST_RESTORE_FAILED.err());
@@ -59,6 +65,7 @@ impl JsAccount {
         }
         let (inbox, slot) = self.core().place();
         let entry = StreamEntry::new(EntryParts {
+            account: Arc::downgrade(self),
             space: Arc::clone(self.space()),
             inbox,
             slot,
@@ -169,7 +176,9 @@ impl StreamRestore {
                 Strictness::Lenient,
             )
             .map_err(|error| refuse(&error.description))?;
-            if let Some(feature) = consumer_config::unsupported_feature(&checked_config) {
+            // Those that stand for streams that read this one are the server's own.
+            let feature = consumer_config::unsupported_feature(&checked_config);
+            if let Some(feature) = feature.filter(|_| !checked_config.sourcing) {
                 return Err(refuse(&format!("{feature} is not supported yet")));
             }
             checked.push(ConsumerMeta { config: checked_config, ..consumer.clone() });

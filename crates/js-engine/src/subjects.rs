@@ -6,8 +6,15 @@ use types::StreamConfig;
 const NEXT: &str = "$JS.API.CONSUMER.MSG.NEXT.";
 const DIRECT_GET: &str = "$JS.API.DIRECT.GET.";
 
-/// All patterns of a stream, with what a message on them means.
-pub(crate) fn of_stream(config: &StreamConfig) -> Vec<(String, IngestKind)> {
+/// The group that answers direct gets (`dgetGroup`).
+pub(crate) const DIRECT_GROUP: &[u8] = b"_sys_";
+
+/// All patterns of a stream, with what a message on them means. Direct gets of `stands_in_for`,
+/// which is not there, are answered as well.
+pub(crate) fn of_stream(
+    config: &StreamConfig,
+    stands_in_for: Option<&str>,
+) -> Vec<(String, IngestKind)> {
     let name = &config.name;
     let mut all: Vec<_> =
         config.subjects.iter().map(|s| (s.clone(), IngestKind::Publish)).collect();
@@ -15,7 +22,8 @@ pub(crate) fn of_stream(config: &StreamConfig) -> Vec<(String, IngestKind)> {
     all.push((format!("$JS.ACK.{name}.*.*.*.*.*.*"), IngestKind::Ack));
     all.push((format!("{NEXT}{name}.*"), IngestKind::Next));
     all.push((format!("$JS.FC.{name}.>"), IngestKind::FlowControl));
-    if config.allow_direct {
+    let own = config.allow_direct.then_some(name.as_str());
+    for name in own.into_iter().chain(stands_in_for) {
         all.push((format!("{DIRECT_GET}{name}"), IngestKind::DirectGet));
         all.push((format!("{DIRECT_GET}{name}.>"), IngestKind::DirectGet));
     }

@@ -236,6 +236,38 @@ impl SubjectSpace {
         all
     }
 
+    /// Where a request goes that another account serves: its subjects, and the subject there.
+    /// `None` where it stays here. Imports may lead on to further accounts, up to a few.
+    pub fn served_by(self: &Arc<Self>, subject: &[u8]) -> Option<(Arc<SubjectSpace>, Vec<u8>)> {
+        /// Longer chains are taken for cycles.
+        const MOST_STEPS: usize = 8;
+        let (mut space, mut subject) = (Arc::clone(self), subject.to_vec());
+        for step in 0..MOST_STEPS {
+            let mut found = MatchResult::default();
+            space.match_into(&subject, &mut found);
+            let import = found.plain.iter().find_map(|sub| match &sub.target {
+                Target::Import(import) => Some(Arc::clone(import)),
+                _ => None,
+            });
+            let Some(import) = import else {
+                return (step > 0).then_some((space, subject));
+            };
+            space = import.exporter.upgrade()?;
+            subject = import.rewrite.apply(&subject).unwrap_or(subject);
+        }
+        None
+    }
+
+    /// Whether messages on this subject are imported from that account.
+    pub fn imports_from(&self, exporter: &Arc<SubjectSpace>, subject: &[u8]) -> bool {
+        let imports = self.imports.lock();
+        imports.all.iter().any(|import| {
+            let theirs = import.exporter.upgrade();
+            theirs.is_some_and(|space| Arc::ptr_eq(&space, exporter))
+                && subject::is_subset(subject, &import.to)
+        })
+    }
+
     /// Replaces what is imported from other accounts; images of all subscriptions follow
     /// (`server/client.go` `processSubsOnConfigReload`).
     pub fn set_stream_imports(self: &Arc<Self>, imports: Vec<StreamImport>) {

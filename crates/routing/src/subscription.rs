@@ -71,6 +71,11 @@ impl Subscription {
         Arc::new(Self::new(pattern, None, b"", target))
     }
 
+    /// A subscription of the server's own that takes turns with others of its group.
+    pub fn internal_member(pattern: &[u8], queue: &[u8], target: Target) -> Arc<Self> {
+        Arc::new(Self::new(pattern, Some(queue), b"", target))
+    }
+
     fn new(pattern: &[u8], queue: Option<&[u8]>, sid: &[u8], target: Target) -> Self {
         Subscription {
             pattern: pattern.into(),

@@ -89,6 +89,11 @@ impl Model {
         self.bytes
     }
 
+    /// Leaves sequences out.
+    pub fn skip_to(&mut self, next: u64) {
+        self.last_seq = self.last_seq.max(next.saturating_sub(1));
+    }
+
     fn count_of(&self, subject: &str) -> u64 {
         self.by_subject.get(subject).map_or(0, |seqs| seqs.len() as u64)
     }

@@ -77,6 +77,11 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
                 (got, model) => return Err(format!("{got:?}, not {model:?}")),
             }
         }
+        Op::Skip(next) => {
+            store.skip_to(*next).map_err(|error| format!("skip: {error}"))?;
+            model.skip_to(*next);
+            Vec::new()
+        }
         Op::Remove(seq, erase) => {
             let done = store
                 .remove(*seq, *erase, &mut removed)

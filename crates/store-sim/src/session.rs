@@ -210,6 +210,11 @@ impl Session {
                     },
                 }
             }
+            Op::Skip(next_seq) => {
+                next.skip_to(*next_seq);
+                self.oracle.may_end_at(next.last_seq);
+                (store.skip_to(*next_seq), Vec::new())
+            }
             Op::Remove(seq, erase) => {
                 let held = next.msgs.get(seq).cloned();
                 next.remove(*seq);
@@ -318,7 +323,10 @@ impl Session {
                     // The store goes on: then what was refused is not there.
                     let before = self.oracle.last_flushed_seq();
                     let newest = self.oracle.now.msgs.keys().next_back().copied().unwrap_or(0);
-                    ensure!(!refused || newest <= before, "refused, and yet {newest} after {before}");
+                    ensure!(
+                        !refused || newest <= before,
+                        "refused, and yet {newest} after {before}"
+                    );
                     return Ok(Step::Failed);
                 }
                 Ok(if step == Step::Failed { Step::Down } else { step })

@@ -12,6 +12,8 @@ use crate::world::{at, config};
 pub enum Op {
     /// Its size is not known yet.
     Append(ModelMsg),
+    /// The next message gets this sequence.
+    Skip(u64),
     /// Of one message.
     Remove(u64, Erase),
     /// Of what is selected.
@@ -28,6 +30,7 @@ impl Op {
     pub fn name(&self) -> String {
         match self {
             Op::Append(msg) => format!("append {} of {}", msg.subject, msg.payload.len()),
+            Op::Skip(next) => format!("skip to {next}"),
             Op::Remove(seq, erase) => format!("remove {seq} {erase:?}"),
             Op::Purge(purge) => format!("{purge:?}"),
             Op::Expire => "expire".to_owned(),
@@ -155,6 +158,11 @@ pub fn random_op(dice: &mut Dice, model: &Model, seconds: &mut i64, scale: Scale
             let mut changed = model.config.clone();
             random_limits(dice, &mut changed, scale);
             Op::Configure(Box::new(changed))
+        }
+        // A mirror leaves out what its origin does not have.
+        7 if dice.once_in(3) => {
+            let far = dice.once_in(12);
+            Op::Skip(model.last_seq + 1 + dice.below(if far { 3_000 } else { 20 }))
         }
         _ => {
             *seconds += dice.below(4) as i64;

@@ -61,6 +61,22 @@ pub struct SavedSchedules {
     pub schedules: Vec<SavedSchedule>,
 }
 
+/// How far a stream had come with its origins when its last sequence was `last_seq`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OriginMark {
+    /// Last sequence of the stream itself.
+    pub last_seq: u64,
+    /// Per origin, by the name that the stream gives it, the last sequence that was dealt with.
+    pub positions: Vec<(String, u64)>,
+}
+
+/// How far a stream has come with the streams that it gathers from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SavedOrigins {
+    /// Ascending by `last_seq`; the last one that is not above the stream's last sequence holds.
+    pub marks: Vec<OriginMark>,
+}
+
 /// A stored message, borrowed from the store's cache until the next call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MsgRef<'a> {
@@ -256,6 +272,14 @@ pub trait StreamStore: Send {
     /// (told to `removed`), with discard new the message is refused and nothing changes.
     fn append(&mut self, msg: NewMsg<'_>, removed: OnRemoved<'_>) -> Result<u64, StoreError>;
 
+    /// Leaves sequences out: the next message gets `next`, those before it count as deleted. Does
+    /// nothing where they are in use already.
+    ///
+    /// # Errors
+    /// `TooLarge` beyond what the format allows; as [`append`](Self::append) where the store takes
+    /// no writes.
+    fn skip_to(&mut self, next: u64) -> Result<(), StoreError>;
+
     /// The message with this sequence; `None` if it is not held.
     fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError>;
 
@@ -347,6 +371,20 @@ pub trait StreamStore: Send {
         // What does not outlive the process has nothing to store.
         let _ = schedules;
         Ok(())
+    }
+
+    /// Stores how far the stream has come with its origins, before anything else that the next
+    /// flush or purge writes; these fail where it cannot be stored. `durability` is what holds
+    /// also where that flush does not sync.
+    fn save_origins(&mut self, saved: SavedOrigins, durability: Durability) {
+        // What does not outlive the process has nothing to store.
+        let _ = (saved, durability);
+    }
+
+    /// What [`save_origins`](Self::save_origins) stored before the opening; asked once.
+    fn take_origins(&mut self) -> Option<SavedOrigins> {
+        // What does not outlive the process has nothing stored.
+        None
     }
 
     /// When [`expire`](Self::expire) is due; `None` if nothing can expire.

@@ -26,8 +26,9 @@ mod ttl;
 
 pub use api::{
     ConsumerMeta, ConsumerState, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef,
-    NewMsg, OnRemoved, OwnedMsg, PendingAck, Purge, RecoveredConsumer, Removed, SavedSchedule,
-    SavedSchedules, StoreError, StoreEvent, StreamStore, Totals, Upkeep,
+    NewMsg, OnRemoved, OriginMark, OwnedMsg, PendingAck, Purge, RecoveredConsumer, Removed,
+    SavedOrigins, SavedSchedule, SavedSchedules, StoreError, StoreEvent, StreamStore, Totals,
+    Upkeep,
 };
 #[cfg(feature = "canary")]
 pub use canary::{Canary, plant};

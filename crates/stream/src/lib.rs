@@ -4,7 +4,7 @@
 //! limits, and says what is to be sent ([`Effects`]). Nothing leaves before it is committed:
 //! publish acks are held until [`Stream::commit`], and consumers read what was committed.
 //!
-//! State it owns: the store of one stream, its message-id window, its message schedules, and its
+//! State it owns: the store of one stream, how far it read the streams it takes from, its message-id window, its message schedules, and its
 //! consumers with their progress, requests and timers.
 //!
 //! What it must not know: accounts' subject spaces, connections, threads, clocks, files. Time and
@@ -12,7 +12,8 @@
 //!
 //! Entry points: [`Stream::new`], [`Stream::recover`], then per batch [`Stream::publish`],
 //! [`Stream::ack`], [`Stream::next`], [`Stream::direct_get`], [`Stream::tick`],
-//! [`Stream::commit`], [`Stream::deliver`].
+//! [`Stream::commit`], [`Stream::deliver`]; between streams [`Stream::origin_reads`],
+//! [`Stream::read_origin`], [`Stream::take_origin`].
 //!
 //! Wire sources: `server/stream.go`, `server/consumer.go`, `server/jetstream_api.go`.
 
@@ -23,6 +24,7 @@ mod effects;
 mod errors;
 mod filter;
 mod headers;
+mod origins;
 mod request;
 mod schedule;
 mod stream;
@@ -30,8 +32,9 @@ mod stream;
 pub use consumer::{AckMsg, AckSubject, ConsumerCreate};
 pub use ctx::{BatchLimits, Ctx, Interest, StreamEnv, SyncPolicy};
 pub use effects::{Effects, Outgoing, Watch};
+pub use origins::{OriginBatch, OriginRead, ReadFrom, ReaderId, Ticket};
 pub use stream::{
-    DirectGet, Publish, Ready, SnapshotConsumers, SnapshotStart, Stream, StreamParts,
+    DirectGet, GoneReader, Publish, Ready, SnapshotConsumers, SnapshotStart, Stream, StreamParts,
 };
 
 #[cfg(test)]

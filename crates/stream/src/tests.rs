@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod markers;
 mod model;
+mod origins;
 mod publish;
 mod pull;
 mod push;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use monitor::HealthzOptions;
 use serde_json::{Value, json};
 use store::{ArchiveWriter, FileStore, FileStoreOptions, StreamStore as _};
-use types::{StreamConfig, Timestamp};
+use types::{StreamConfig, StreamSource, Timestamp};
 
 use crate::basic::{Basic, expect_within, wait_until_age};
 
@@ -94,6 +94,44 @@ fn jetstream_recover_bad_stream_subjects() {
     assert_eq!(client.check_publish("foo", "x"), 1, "the sound subjects work");
     assert_eq!(client.check_publish("bar", "x"), 2, "the sound subjects work");
     assert_eq!(client.check_publish("baz", "x"), 3, "and the repaired one");
+}
+
+#[test]
+fn jetstream_recover_bad_mirror_config_with_subjects() {
+    mark::check!(F1450);
+    let mut server = Basic::start();
+    let mut client = server.client();
+    client.check_create(&json!({"name": "S", "subjects": ["foo"]}));
+    assert_eq!(client.check_publish("foo", "one"), 1);
+    let dir = server.store();
+    drop(client);
+    server.stop();
+    let config = StreamConfig {
+        name: "M".to_owned(),
+        subjects: ["foo", "bar", "baz"].map(str::to_owned).to_vec(),
+        mirror: Some(StreamSource { name: "S".to_owned(), ..StreamSource::default() }),
+        duplicate_window_ns: 120_000_000_000,
+        max_msg_size: -1,
+        num_replicas: 1,
+        ..StreamConfig::default()
+    };
+    let disk = Arc::new(env::OsDisk);
+    let created = Timestamp::from_unix_ns(1_700_000_000_000_000_000);
+    let options = FileStoreOptions::default();
+    let made = FileStore::create(disk, &dir.join("$G"), created, &config, options);
+    let mut store = made.expect("a store");
+    store.stop().expect("it stops");
+    drop(store);
+    server.start_again();
+    let mut client = server.client();
+    let info = client.check_info("M");
+    assert!(info["config"].get("subjects").is_none(), "{info}");
+    assert!(info["config"].get("duplicate_window").is_none(), "{info}");
+    assert_eq!(info["config"]["mirror"]["name"], "S", "{info}");
+    expect_within(Duration::from_secs(5), "it mirrors", || {
+        client.check_info("M")["state"]["messages"] == 1
+    });
+    assert_eq!(client.check_publish("foo", "two"), 2, "the subjects are the origin's alone");
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Stream configurations: defaults, checks, and which changes are allowed.
 
+mod origins;
 mod subjects;
 mod update;
 
+#[cfg(test)]
+mod origins_tests;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +18,8 @@ use crate::asset_name::{
 };
 use crate::duration_text::go_duration;
 
-pub use update::check_stream_update;
+pub use origins::Others;
+pub use update::{check_stream_update, check_stream_update_among};
 
 /// Most replicas of a stream (`StreamMaxReplicas`).
 pub const MAX_REPLICAS: i64 = 5;
@@ -74,15 +78,26 @@ pub(crate) fn invalid(text: impl std::fmt::Display) -> ApiError {
 /// Answers what the stream runs with; the reference's error where it may not exist so. Rules
 /// that need other streams (overlaps) are the registry's.
 pub fn check_stream_config(
+    config: StreamConfig,
+    limits: &StreamLimits,
+    strictness: Strictness,
+) -> Result<StreamConfig, ApiError> {
+    check_stream_config_among(config, limits, strictness, &|_| None)
+}
+
+/// [`check_stream_config`] with the account's other streams in sight: what a mirror takes over
+/// from its origin, cycles, sizes of messages.
+pub fn check_stream_config_among(
     mut config: StreamConfig,
     limits: &StreamLimits,
     strictness: Strictness,
+    others: Others<'_>,
 ) -> Result<StreamConfig, ApiError> {
     check_identity(&config)?;
     fill_limits(&mut config, strictness)?;
     fill_duplicate_window(&mut config, limits, strictness)?;
     check_features(&mut config, strictness)?;
-    check_origin(&config)?;
+    origins::check(&mut config, strictness, others)?;
     subjects::fill_and_check(&mut config)?;
     check_max_bytes(&config, &limits.account)?;
     subjects::check_transforms(&mut config, strictness)?;
@@ -92,6 +107,7 @@ pub fn check_stream_config(
     if config.placement.as_ref().is_some_and(|p| !p.preferred.is_empty()) {
         return Err(invalid("preferred server not permitted in placement"));
     }
+    origins::check_filters(&config)?;
     Ok(config)
 }
 
@@ -285,45 +301,6 @@ pub(crate) fn check_discard_per_subject(config: &StreamConfig) -> Result<(), Api
     Ok(())
 }
 
-fn check_origin(config: &StreamConfig) -> Result<(), ApiError> {
-    if let Some(mirror) = &config.mirror {
-        let refused = [
-            (config.first_seq > 0, errors::MIRROR_WITH_FIRST_SEQ),
-            (!config.subjects.is_empty(), errors::MIRROR_WITH_SUBJECTS),
-            (!config.sources.is_empty(), errors::MIRROR_WITH_SOURCES),
-            (config.allow_msg_counter, errors::MIRROR_WITH_COUNTERS),
-            (config.allow_atomic, errors::MIRROR_WITH_ATOMIC_PUBLISH),
-            (config.allow_msg_schedules, errors::MIRROR_WITH_MSG_SCHEDULES),
-            (
-                !mirror.filter_subject.is_empty() && !mirror.subject_transforms.is_empty(),
-                errors::MIRROR_MULTIPLE_FILTERS_NOT_ALLOWED,
-            ),
-            (
-                mirror.external.is_none() && !is_valid_asset_name(&mirror.name),
-                errors::MIRROR_INVALID_STREAM_NAME,
-            ),
-        ];
-        if let Some((_, row)) = refused.iter().find(|(broken, _)| *broken) {
-            return Err(row.err());
-        }
-        if config.subject_delete_marker_ttl_ns > 0 {
-            return Err(invalid("subject delete markers forbidden on mirrors"));
-        }
-    }
-    if !config.sources.is_empty() && config.allow_msg_schedules {
-        return Err(errors::SOURCE_WITH_MSG_SCHEDULES.err());
-    }
-    for source in &config.sources {
-        if !is_valid_asset_name(&source.name) {
-            return Err(errors::SOURCE_INVALID_STREAM_NAME.err());
-        }
-        if !source.filter_subject.is_empty() && !source.subject_transforms.is_empty() {
-            return Err(errors::SOURCE_MULTIPLE_FILTERS_NOT_ALLOWED.err());
-        }
-    }
-    Ok(())
-}
-
 /// The account may want `max_bytes` set, and bounded (`server/jetstream.go` `maxBytesLimits`).
 fn check_max_bytes(config: &StreamConfig, account: &AccountLimits) -> Result<(), ApiError> {
     if account.max_bytes_required && config.max_bytes <= 0 {
@@ -344,11 +321,15 @@ fn check_max_bytes(config: &StreamConfig, account: &AccountLimits) -> Result<(),
 /// `None` where it can run all that is asked for.
 pub fn unsupported_feature(config: &StreamConfig) -> Option<&'static str> {
     [
-        (config.mirror.is_some(), "mirror"),
-        (!config.sources.is_empty(), "sources"),
+        (has_consumer(config), "consumer"),
         (config.allow_msg_counter, "allow_msg_counter"),
         (config.allow_batched, "allow_batched"),
     ]
     .into_iter()
     .find_map(|(asked, field)| asked.then_some(field))
+}
+
+/// Whether an origin is to be read with a consumer that is there already.
+fn has_consumer(config: &StreamConfig) -> bool {
+    config.mirror.iter().chain(&config.sources).any(|origin| origin.consumer.is_some())
 }

@@ -404,7 +404,8 @@ fn sealing_closes_every_door() {
 #[test]
 fn what_is_not_there_yet_is_named() {
     assert_eq!(unsupported_feature(&plain()), None);
-    let mirror = with(|c| c.mirror = Some(StreamSource::default()));
-    assert_eq!(unsupported_feature(&mirror), Some("mirror"));
+    let consumer = Some(types::StreamConsumerSource::default());
+    let mirror = with(|c| c.mirror = Some(StreamSource { consumer, ..StreamSource::default() }));
+    assert_eq!(unsupported_feature(&mirror), Some("consumer"));
     assert_eq!(unsupported_feature(&with(|c| c.allow_batched = true)), Some("allow_batched"));
 }

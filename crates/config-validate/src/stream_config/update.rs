@@ -2,7 +2,9 @@
 
 use types::{ApiError, Discard, Retention, StreamConfig, errors};
 
-use super::{StreamLimits, Strictness, check_discard_per_subject, check_stream_config, invalid};
+use super::{
+    Others, StreamLimits, Strictness, check_discard_per_subject, check_stream_config_among, invalid,
+};
 
 /// Checks a changed configuration against the one in force, and fills in the defaults
 /// (`server/stream.go` `configUpdateCheck`).
@@ -14,7 +16,18 @@ pub fn check_stream_update(
     limits: &StreamLimits,
     strictness: Strictness,
 ) -> Result<StreamConfig, ApiError> {
-    let mut config = check_stream_config(new, limits, strictness)?;
+    check_stream_update_among(old, new, limits, strictness, &|_| None)
+}
+
+/// [`check_stream_update`] with the account's other streams in sight.
+pub fn check_stream_update_among(
+    old: &StreamConfig,
+    new: StreamConfig,
+    limits: &StreamLimits,
+    strictness: Strictness,
+    others: Others<'_>,
+) -> Result<StreamConfig, ApiError> {
+    let mut config = check_stream_config_among(new, limits, strictness, others)?;
     if config.name != old.name {
         return Err(invalid("stream configuration name must match original"));
     }

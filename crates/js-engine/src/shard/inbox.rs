@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use routing::{IngestBatch, IngestSink, InterestWatcher, Pushed};
+use stream::{OriginBatch, OriginRead, Ticket};
+use types::ApiError;
 
 use super::call::{Call, Close, Open};
+use super::link::Reader;
 use crate::settings::InboxLimits;
 
 /// What a shard is told.
@@ -22,6 +25,10 @@ pub(crate) enum Input {
     Close(Close),
     /// Interest in a consumer's deliver subject may have changed.
     Interest { slot: u32, consumer: Arc<str> },
+    /// Another stream reads this one.
+    Read { slot: u32, read: OriginRead, to: Reader },
+    /// What a stream read of its origin.
+    Origin { slot: u32, ticket: Ticket, answer: Result<OriginBatch, ApiError> },
     /// Let all streams rest for a moment: say so, then wait until the other side is dropped.
     Pause { paused: Sender<()>, until: Receiver<Infallible> },
     /// Stop every stream and end.

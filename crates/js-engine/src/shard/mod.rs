@@ -2,6 +2,7 @@
 
 mod call;
 mod inbox;
+mod link;
 mod slot;
 mod timers;
 mod upkeep;
@@ -48,6 +49,13 @@ pub(crate) struct Shard {
     releases: Vec<Release>,
     now: Timestamp,
     mono_ns: u64,
+}
+
+/// What an input brought.
+#[derive(Clone, Copy, Debug, Default)]
+struct Inboxed {
+    msgs: usize,
+    bytes: usize,
 }
 
 /// Whether the shard goes on.
@@ -125,6 +133,7 @@ impl Shard {
         self.upkeep();
         self.commit();
         self.deliver();
+        self.link();
         self.send();
         // Last, when the watches of deliver subjects are set: a client that hears of its consumer
         // subscribes at once, and that must be seen.
@@ -159,6 +168,12 @@ impl Shard {
                     self.with_slot(slot, |s, ctx| {
                         s.stream.interest_changed(ctx, &consumer, &mut s.fx);
                     });
+                }
+                Input::Read { slot, read, to } => self.read(slot, read, to),
+                Input::Origin { slot, ticket, answer } => {
+                    let taken = self.take_origin(slot, ticket, answer);
+                    msgs += taken.msgs;
+                    bytes += taken.bytes;
                 }
                 Input::Pause { paused, until } => {
                     let _ = paused.send(());
@@ -235,6 +250,7 @@ impl Shard {
             return;
         };
         slot.unwatch_all();
+        slot.turn_away();
         let entry = Arc::clone(&slot.entry);
         let interest = SpaceInterest(entry.space());
         let ctx = Ctx { now: self.now, mono_ns: self.mono_ns, interest: &interest };
@@ -246,6 +262,7 @@ impl Shard {
             tracing::error!(stream = entry.name(), "closing the stream panicked");
             Err(errors::STREAM_INVALID.err())
         });
+        slot.drop_readers();
         // Messages that were due to go out still do.
         slot.route(&mut self.route, self.now, &self.ids);
         drop(slot);
@@ -369,7 +386,12 @@ impl Shard {
                 Input::Call { call, .. } => call.release(Some(errors::NOT_ENABLED.err())),
                 Input::Open(open) => (open.opened)(Err(errors::NOT_ENABLED.err()))(),
                 Input::Close(close) => (close.closed)(Ok(()))(),
-                Input::Ingest(_) | Input::Interest { .. } | Input::Pause { .. } | Input::Stop => {}
+                Input::Ingest(_)
+                | Input::Interest { .. }
+                | Input::Read { .. }
+                | Input::Origin { .. }
+                | Input::Pause { .. }
+                | Input::Stop => {}
             }
         }
     }

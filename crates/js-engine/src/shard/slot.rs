@@ -9,6 +9,7 @@ use subject::MatchResult;
 use types::Timestamp;
 
 use super::inbox::{DeliverWatcher, Inbox};
+use super::link::Parked;
 use crate::advisories;
 use crate::ids::Ids;
 use crate::registry::StreamEntry;
@@ -60,6 +61,9 @@ pub(super) struct Slot {
     pub(super) upkeep: Upkeep,
     /// The deadline that its timer is set to.
     armed: Option<u64>,
+    /// Reads of other streams for which there is nothing yet; at most one per source that names
+    /// this stream.
+    pub(super) parked: Vec<Parked>,
     watches: HashMap<(String, String), WatchId, foldhash::fast::RandomState>,
 }
 
@@ -74,6 +78,7 @@ impl Slot {
             used_ns: 0,
             upkeep: Upkeep::Verify,
             armed: None,
+            parked: Vec::new(),
             watches: HashMap::default(),
         }
     }
@@ -193,6 +198,7 @@ impl Slot {
         self.failed = true;
         self.fx.clear();
         self.unwatch_all();
+        self.turn_away();
         self.entry.failed("internal error");
         tracing::error!(
             account = self.entry.space().name(),

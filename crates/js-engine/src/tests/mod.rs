@@ -6,3 +6,4 @@ mod harness;
 mod life;
 mod limits;
 mod messages;
+mod origins;

@@ -349,3 +349,40 @@ fn mappings_that_change_hold_for_the_next_message() {
     space.set_mappings(Mappings::new());
     assert!(!space.has_mappings() && batch.map_subject(&space, b"a").is_none());
 }
+
+#[test]
+fn where_a_request_would_be_served_can_be_asked() {
+    let [a, b, c] = ["A", "B", "C"].map(SubjectSpace::new);
+    let one = export(Answers::One);
+    import(&a, "b.req", &b, "c.req", &one);
+    import(&b, "c.req", &c, "req", &one);
+    let (space, subject) = a.served_by(b"b.req").expect("it leaves the account");
+    assert!(Arc::ptr_eq(&space, &c));
+    assert_eq!(subject, b"req");
+    assert!(a.served_by(b"req").is_none(), "that one stays");
+    // In a circle nobody serves it.
+    import(&c, "req", &a, "b.req", &one);
+    assert!(a.served_by(b"b.req").is_none());
+    drop(c);
+    assert!(a.served_by(b"b.req").is_none(), "the account is gone");
+
+    a.set_stream_imports(vec![stream(&b, "to.a.>", "from.b.>")]);
+    assert!(a.imports_from(&b, b"from.b.x.y"));
+    assert!(!a.imports_from(&b, b"to.a.x"), "that is its name there");
+    assert!(!a.imports_from(&b, b"from.b"));
+    let other = SubjectSpace::new("B");
+    assert!(!a.imports_from(&other, b"from.b.x"), "another account of that name");
+}
+
+#[test]
+fn members_of_an_internal_group_take_turns() {
+    let space = SubjectSpace::new("A");
+    let inbox = Arc::new(Inbox { room: 8, ..Inbox::default() });
+    for slot in [1, 2] {
+        let sink = Arc::clone(&inbox) as Arc<dyn IngestSink>;
+        let target = Target::Stream(StreamTarget { sink, slot, kind: IngestKind::DirectGet });
+        let sub = Subscription::internal_member(b"get.>", b"group", target);
+        space.subscribe(&sub).unwrap();
+    }
+    assert_eq!(publish(&space, msg("get.a", "", "x"), 1), 1, "one of them");
+}

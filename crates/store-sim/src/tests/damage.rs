@@ -1,11 +1,10 @@
-//! All damage that there is to a small store; `cargo xtask sim` does it to more of them.
+//! All damage that there is to small stores.
 
 use crate::damage_run::{Subject, Victim};
 use crate::verdict::guarded;
 
-#[test]
-fn damage_after_a_stop_costs_what_is_damaged() {
-    let victim = Victim::new(Subject::Stopped).unwrap();
+fn check_all_damage(subject: Subject) {
+    let victim = Victim::new(subject).unwrap();
     let all = victim.all_damage();
     assert!(all.len() > 10_000, "only {} pieces of damage", all.len());
     let mut wrong = Vec::new();
@@ -14,4 +13,24 @@ fn damage_after_a_stop_costs_what_is_damaged() {
     }
     let shown: Vec<&String> = wrong.iter().step_by(wrong.len() / 40 + 1).collect();
     assert!(wrong.is_empty(), "{} times: {shown:#?}", wrong.len());
+}
+
+#[test]
+fn damage_after_a_stop_costs_what_is_damaged() {
+    check_all_damage(Subject::Stopped);
+}
+
+#[test]
+fn damage_after_a_kill_costs_what_is_damaged() {
+    check_all_damage(Subject::Killed);
+}
+
+#[test]
+fn damage_without_an_index_costs_what_is_damaged() {
+    check_all_damage(Subject::NoIndex);
+}
+
+#[test]
+fn damage_to_compressed_blocks_costs_what_they_held() {
+    check_all_damage(Subject::Compressed);
 }

@@ -68,6 +68,7 @@ impl FileStore {
         }
         let of_subject = self.subjects.append(msg.subject, seq);
         let was_empty = self.msgs == 0;
+        self.skipped = false;
         self.msgs += 1;
         self.bytes += len as u64;
         self.last_seq = seq;
@@ -111,6 +112,22 @@ impl FileStore {
             msgs = msgs.saturating_sub(in_block.0);
             bytes = bytes.saturating_sub(in_block.1);
             at += 1;
+        }
+        Ok(())
+    }
+
+    /// The next message gets `next`; those before it count as deleted.
+    pub(super) fn skip_seqs(&mut self, next: u64) -> Result<(), StoreError> {
+        self.writable()?;
+        if next >= record::MAX_SEQ - 1 {
+            return Err(StoreError::TooLarge);
+        }
+        if next > self.last_seq + 1 {
+            self.last_seq = next - 1;
+            self.skipped = true;
+            if self.msgs == 0 {
+                self.first_seq = next;
+            }
         }
         Ok(())
     }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use env::{Disk, DiskFile, OpenMode};
 
-use super::{lengths, packed};
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
+use super::{lengths, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
 

@@ -1,8 +1,8 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
-use super::{Erasure, FileStore};
 use super::block::{Block, ToldBy};
 use super::trouble::Failure;
+use super::{Erasure, FileStore};
 use crate::api::{Durability, StoreError};
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -25,7 +25,9 @@ fn sync_failed(source: std::io::Error) -> Failure {
 
 impl FileStore {
     pub(super) fn needs_flush(&self) -> bool {
-        self.blocks.back().is_some_and(Block::is_dirty)
+        self.skipped
+            || self.origins.due.is_some()
+            || self.blocks.back().is_some_and(Block::is_dirty)
             || self.oldest_unsynced != u64::MAX
             || self.dir_dirty
             || !self.journal.dead.is_empty()
@@ -87,6 +89,13 @@ impl FileStore {
 
     /// Writes what is new; if that cannot be done, everything is as after the last flush.
     fn write_and_sync(&mut self, durability: Durability) -> Result<(), StoreError> {
+        if let Err(error) = self.write_origins(durability) {
+            return Err(self.flush_failed(Failure::Refused(error)));
+        }
+        if std::mem::take(&mut self.skipped) {
+            // No record of a message says that the stream came so far.
+            self.tombstone(self.last_seq, self.last_ns);
+        }
         let start = self.first_dirty();
         let result = self.write_blocks(start, durability).and_then(|()| match durability {
             Durability::Synced => self.sync_written(),

@@ -22,11 +22,7 @@ pub(super) fn mend(
 }
 
 /// Walks through a block and puts right what can be; answers how many records that are.
-pub(super) fn mend_all(
-    block: &mut [u8],
-    hasher: &Hasher,
-    known: &dyn Fn(&[u8]) -> bool,
-) -> usize {
+pub(super) fn mend_all(block: &mut [u8], hasher: &Hasher, known: &dyn Fn(&[u8]) -> bool) -> usize {
     let mut sound = Vec::new();
     let damage = record::scan(block, hasher, |at, _| sound.push(at));
     let strangers = sound.into_iter().filter(|&at| mend_stranger(block, at, known)).count();
@@ -125,9 +121,7 @@ pub(super) fn mend_stranger(block: &mut [u8], at: usize, known: impl Fn(&[u8]) -
         return false;
     }
     let text = [record.subject, record.payload].concat();
-    let fits = |bit: &usize| {
-        text.get(..record.subject.len() ^ (1 << bit)).is_some_and(|subject| known(subject))
-    };
+    let fits = |bit: &usize| text.get(..record.subject.len() ^ (1 << bit)).is_some_and(&known);
     let mut bits = (0..16).filter(fits);
     let (Some(bit), None) = (bits.next(), bits.next()) else { return false };
     if let Some(bytes) = block.get_mut(at..) {

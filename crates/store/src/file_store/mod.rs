@@ -27,6 +27,7 @@ mod mend;
 mod meta;
 mod meta_copy;
 mod open;
+mod origins;
 mod packed;
 mod purge;
 mod rebuild;
@@ -58,8 +59,8 @@ use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
     ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
-    Purge, RecoveredConsumer, SavedSchedule, SavedSchedules, StoreError, StoreEvent, StreamStore,
-    Totals, Upkeep,
+    Purge, RecoveredConsumer, SavedOrigins, SavedSchedule, SavedSchedules, StoreError, StoreEvent,
+    StreamStore, Totals, Upkeep,
 };
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -71,6 +72,7 @@ use crate::ttl::Lifetimes;
 use block::Block;
 use consumer_file::ConsumerFile;
 use crypt::{Asset, BlockDisk, Origin, Vault};
+use origins::OriginsFile;
 use record::Hasher;
 use subjects::Subjects;
 
@@ -207,6 +209,10 @@ pub struct FileStore {
     /// Take the state from the records, however exact the index looks.
     distrust_index: bool,
     snapshot: Option<snapshot::InProgress>,
+    /// How far the stream has come with its origins.
+    origins: OriginsFile,
+    /// Sequences were left out behind the last message; no record says so yet.
+    skipped: bool,
     witness: Witness,
 }
 
@@ -435,6 +441,8 @@ impl FileStore {
             staged: Vec::new(),
             distrust_index: false,
             snapshot: None,
+            origins: OriginsFile::default(),
+            skipped: false,
             witness: Witness::Heard,
         }
     }
@@ -491,6 +499,10 @@ impl FileStore {
 impl StreamStore for FileStore {
     fn append(&mut self, msg: NewMsg<'_>, removed: OnRemoved<'_>) -> Result<u64, StoreError> {
         self.append_msg(msg, removed)
+    }
+
+    fn skip_to(&mut self, next: u64) -> Result<(), StoreError> {
+        self.skip_seqs(next)
     }
 
     fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
@@ -596,6 +608,14 @@ impl StreamStore for FileStore {
 
     fn save_schedules(&mut self, schedules: &[SavedSchedule]) -> Result<(), StoreError> {
         self.write_schedules(schedules)
+    }
+
+    fn save_origins(&mut self, saved: SavedOrigins, durability: Durability) {
+        self.origins.due = Some((saved, durability));
+    }
+
+    fn take_origins(&mut self) -> Option<SavedOrigins> {
+        self.read_origins()
     }
 
     fn next_expiry(&self) -> Option<Timestamp> {

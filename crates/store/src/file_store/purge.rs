@@ -3,7 +3,7 @@
 use super::append::Trace;
 use super::block::{self, Block, ToldBy};
 use super::{FileStore, IndexDue, Journal, MSGS};
-use crate::api::{OnRemoved, Purge, Removed, StoreError};
+use crate::api::{Durability, OnRemoved, Purge, Removed, StoreError};
 use crate::error::io_error;
 use env::OpenMode;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,7 @@ impl FileStore {
         removed: OnRemoved<'_>,
     ) -> Result<u64, StoreError> {
         self.writable()?;
+        self.write_origins(Durability::Synced)?;
         if purge.filter.is_all() {
             let below = match (purge.keep, purge.below_seq) {
                 (0, 0) => self.last_seq + 1,

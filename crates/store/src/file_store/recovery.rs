@@ -8,10 +8,10 @@ use env::EntryKind;
 
 use super::adopt::CHECKSUM;
 use super::checkpoint::{self, CHECKPOINT};
+use super::compact::REWRITTEN;
 use super::graves::BURIED;
 use super::index_db::{self, Index};
 use super::index_write::WITNESS;
-use super::compact::REWRITTEN;
 use super::purge::{NEW_MSGS, OLD_MSGS};
 use super::record::Hasher;
 use super::resume::Resumed;

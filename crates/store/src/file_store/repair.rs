@@ -4,10 +4,10 @@
 
 use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
-use super::{lengths, packed};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
+use super::{lengths, packed};
 use crate::api::{StoreError, StoreEvent};
 use crate::error::io_error;
 use env::OpenMode;

@@ -11,10 +11,9 @@ impl FileStore {
     /// removed come back, removals on request stay and are tried again.
     pub(super) fn roll_back(&mut self) -> Result<(), StoreError> {
         let keep = self.journal.last_seq;
-        while self.last_seq > keep {
-            let seq = self.last_seq;
-            self.last_seq -= 1;
-            let Some(at) = self.locate(seq) else { continue };
+        self.skipped = false;
+        while let Some((at, seq)) = self.prev_live(self.last_seq).filter(|&(_, seq)| seq > keep) {
+            self.last_seq = seq - 1;
             let Some(block) = self.blocks.get_mut(at) else { continue };
             let Some(record) = block.cached(seq) else { continue };
             let len = record.len;
@@ -29,6 +28,7 @@ impl FileStore {
         }
         // Others will stand where these were.
         self.journal.erased.retain(|erased| erased.seq <= keep);
+        self.last_seq = keep;
         self.last_ns = self.journal.last_ns;
         while self.blocks.back().is_some_and(|tail| !tail.created) {
             self.blocks.pop_back();

@@ -210,11 +210,23 @@ impl StreamStore for MemStore {
         self.totals.last_seq = seq;
         self.totals.last_ts = msg.ts;
         self.totals.num_subjects = self.subjects.len() as u64;
+        self.count_deleted();
         if self.limits.max_per_subject != u64::MAX {
             self.enforce_subject(msg.subject, removed);
         }
         self.enforce(removed);
         Ok(seq)
+    }
+
+    fn skip_to(&mut self, next: u64) -> Result<(), StoreError> {
+        if next > self.totals.last_seq + 1 {
+            self.totals.last_seq = next - 1;
+            if self.totals.msgs == 0 {
+                self.totals.first_seq = next;
+            }
+            self.count_deleted();
+        }
+        Ok(())
     }
 
     fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {

@@ -22,6 +22,7 @@ fn run(make: Make<'_>) {
     lifetimes(make);
     times(make);
     config_changes(make);
+    left_out(make);
 }
 
 #[test]
@@ -336,4 +337,33 @@ fn config_changes(make: Make<'_>) {
     assert_eq!(seqs(&mut *store), [7, 8]);
     put(&mut *store, "a", "x", 9);
     assert_eq!(seqs(&mut *store), [8, 9]);
+}
+
+fn left_out(make: Make<'_>) {
+    let mut store = make(&config());
+    store.skip_to(5).unwrap();
+    let totals = store.totals();
+    assert_eq!((totals.first_seq, totals.last_seq, totals.num_deleted), (5, 4, 0));
+    assert_eq!(put(&mut *store, "a", "five", 1), 5);
+    store.skip_to(3).unwrap();
+    store.skip_to(6).unwrap();
+    assert_eq!(put(&mut *store, "a", "six", 2), 6);
+    store.skip_to(90).unwrap();
+    store.flush(Durability::Synced).unwrap();
+    let totals = store.totals();
+    assert_eq!((totals.first_seq, totals.last_seq, totals.num_deleted), (5, 89, 83));
+    assert_eq!(store.deleted(2), [7, 8]);
+    assert_eq!(put(&mut *store, "b", "ninety", 3), 90);
+    assert_eq!(seqs(&mut *store), [5, 6, 90]);
+    assert_eq!(store.count_from(7, &Filter::all()), 1);
+    assert_eq!(store.get(50).unwrap(), None);
+    assert_eq!(store.seq_at_time(at(3)), 90);
+    store.remove(90, Erase::Keep, &mut |_| {}).unwrap();
+    assert_eq!(store.totals().last_seq, 90);
+    assert_eq!(put(&mut *store, "b", "more", 4), 91);
+    store.purge(&Purge::default(), &mut |_| {}).unwrap();
+    store.skip_to(1_000_000).unwrap();
+    assert_eq!(put(&mut *store, "b", "far", 5), 1_000_000);
+    assert_eq!(store.totals().first_seq, 1_000_000);
+    assert!(!store.is_dirty() || store.flush(Durability::Synced).is_ok());
 }

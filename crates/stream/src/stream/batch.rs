@@ -263,6 +263,7 @@ impl Stream {
                 checked,
                 charge: Charge::Done,
                 ack,
+                ts: None,
             };
             if let Err(refusal) = self.put(ctx, put) {
                 self.quota.credit(left);
@@ -466,6 +467,7 @@ impl Stream {
                 checked,
                 charge: Charge::Done,
                 ack: Ack::None,
+                ts: None,
             };
             if let Err(Refusal::Error(error)) = self.put(ctx, put) {
                 return Err(error);

@@ -25,6 +25,7 @@ impl Stream {
     /// If the store fails, what was not committed is refused with 10077 instead, forgotten
     /// everywhere, and never delivered.
     pub fn commit(&mut self, ctx: &Ctx<'_>, fx: &mut Effects) {
+        self.save_origins();
         if self.store.is_dirty() {
             let wanted = if self.needs_sync { self.durability() } else { Durability::Written };
             self.flush(ctx, wanted, fx);
@@ -33,6 +34,7 @@ impl Stream {
             self.roll_back(ctx, &error, fx);
         } else {
             self.committed = self.last_seq;
+            self.origins.flushed(self.last_seq);
             fx.append(&mut self.held);
         }
         self.needs_sync = false;
@@ -44,6 +46,7 @@ impl Stream {
     }
 
     pub(super) fn flush(&mut self, ctx: &Ctx<'_>, durability: Durability, fx: &mut Effects) {
+        self.save_origins();
         match self.store.flush(durability) {
             Ok(()) => self.flushed(ctx, durability, fx),
             Err(error) => self.roll_back(ctx, &error, fx),
@@ -52,6 +55,7 @@ impl Stream {
 
     fn flushed(&mut self, ctx: &Ctx<'_>, how: Durability, fx: &mut Effects) {
         self.committed = self.last_seq;
+        self.origins.flushed(self.last_seq);
         self.failed = false;
         fx.append(&mut self.held);
         if how == Durability::Written && self.sync_at == NEVER {
@@ -72,6 +76,8 @@ impl Stream {
         self.committed = self.committed.min(kept);
         self.failed = kept > self.committed;
         self.note_last();
+        self.origins.roll_back(self.committed, ctx);
+        self.plan_origins();
         self.dedup.roll_back(self.committed);
         self.last_msg_id.clear();
         self.settle_quota();
@@ -118,6 +124,7 @@ impl Stream {
         }
         self.expire_messages(ctx);
         self.fire_schedules(ctx);
+        self.retry_held(ctx);
         self.expire_batches(ctx);
         self.dedup.expire(ctx.now);
         if ctx.mono_ns >= self.sync_at {
@@ -175,7 +182,8 @@ impl Stream {
     pub(super) fn plan_wake(&mut self, ctx: &Ctx<'_>) {
         let consumers = self.consumers.iter().map(|c| c.wake).min().unwrap_or(NEVER);
         let batches = self.batches.next_deadline();
-        self.wake = consumers.min(self.sync_at).min(self.heal_at).min(batches);
+        let origins = self.origins_due();
+        self.wake = consumers.min(self.sync_at).min(self.heal_at).min(batches).min(origins);
         self.plan_dedup(ctx);
         self.plan_expiry(ctx);
         self.plan_schedules(ctx);
@@ -236,6 +244,8 @@ impl Stream {
                 first_error.get_or_insert(error);
             }
         }
+        self.origins.save_all();
+        self.save_origins();
         if let Err(error) = self.store.stop().and_then(|()| self.save_schedules()) {
             first_error.get_or_insert(error);
         }

@@ -118,7 +118,8 @@ impl Stream {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
-        let counted = self.consumers.iter().filter(|c| !c.config.direct).count() as u64;
+        let counted = self.consumers.iter().filter(|c| !c.config.direct && !c.config.sourcing);
+        let counted = counted.count() as u64;
         if most.is_some_and(|most| counted >= most) {
             return Err(errors::MAXIMUM_CONSUMERS_LIMIT.err());
         }
@@ -133,7 +134,7 @@ impl Stream {
         if !matches!(config.ack_policy, AckPolicy::Explicit | AckPolicy::FlowControl) {
             return Err(errors::CONSUMER_WQ_REQUIRES_EXPLICIT_ACK.err());
         }
-        if !self.consumers.is_empty() {
+        if self.consumers.iter().any(|c| !c.config.direct && !c.config.sourcing) {
             let filters = config.filters();
             if filters.is_empty() {
                 return Err(errors::CONSUMER_WQ_MULTIPLE_UNFILTERED.err());
@@ -408,6 +409,7 @@ impl Stream {
     /// 10050 if its files cannot be deleted.
     pub fn delete(&mut self, ctx: &Ctx<'_>, fx: &mut Effects) -> Result<(), ApiError> {
         self.closed = true;
+        self.drop_feeds();
         for slot in self.consumers.slots() {
             self.tell_consumer(slot, Action::Delete, fx);
             let Some(mut consumer) = self.consumers.remove(slot) else { continue };

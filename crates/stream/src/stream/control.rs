@@ -29,6 +29,7 @@ impl Stream {
         if self.store.is_dirty() {
             self.flush(ctx, self.durability(), fx);
         }
+        self.save_origins();
         let old = std::mem::replace(&mut self.config, config);
         if let Err(error) = self.make_transforms() {
             self.config = old;
@@ -42,6 +43,7 @@ impl Stream {
             self.make_transforms()?;
             return Err(store_failed(&error));
         }
+        self.make_feeds()?;
         self.settle_quota();
         if self.dedup.window_ns() != new.duplicate_window_ns {
             self.dedup.set_window(new.duplicate_window_ns);
@@ -109,6 +111,7 @@ impl Stream {
         below_seq: u64,
         keep: u64,
     ) -> Result<u64, StoreError> {
+        self.save_before_purge();
         let patterns = (!filter.is_empty()).then(|| filter.to_owned());
         let purge = Purge { filter: Filter::any_of(patterns), below_seq, keep };
         let purged =

@@ -41,6 +41,8 @@ impl Stream {
             created: self.created,
             state: self.state(),
             domain: self.env.domain.clone(),
+            mirror: self.mirror_info(ctx),
+            sources: self.sources_info(ctx),
             ts: ctx.now,
             store_error: self.store.trouble().unwrap_or_default(),
             ..StreamInfo::default()

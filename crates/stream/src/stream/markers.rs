@@ -52,6 +52,7 @@ impl Stream {
                 checked: Checked { msg_id: b"", rollup: Rollup::Subject, ttl_seconds },
                 charge: Charge::Now,
                 ack: Ack::None,
+                ts: None,
             };
             return self.put(ctx, put).map(|()| true).map_err(|_| ());
         }

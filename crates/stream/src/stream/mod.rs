@@ -8,11 +8,13 @@ pub(crate) mod dedup;
 mod direct;
 mod info;
 mod markers;
+mod origins;
 mod publish;
 mod registry;
 mod retention;
 mod round;
 mod schedules;
+mod serve;
 mod snapshot;
 mod trouble;
 
@@ -26,6 +28,7 @@ use types::advisory::{Action, Advisory};
 use types::{ApiError, PersistMode, Retention, StreamConfig, Timestamp, errors};
 
 pub use direct::DirectGet;
+pub use origins::GoneReader;
 pub use publish::Publish;
 pub use round::Ready;
 pub use snapshot::{SnapshotConsumers, SnapshotStart};
@@ -34,6 +37,7 @@ use crate::consumer::{Cause, Io, Notes, Rng};
 use crate::ctx::{Ctx, StreamEnv};
 use crate::effects::Effects;
 use crate::errors::store_failed;
+use crate::origins::Origins;
 use crate::schedule::Schedules;
 use batch::Batches;
 use dedup::Dedup;
@@ -79,6 +83,8 @@ pub struct Stream {
     dedup: Dedup,
     batches: Batches,
     schedules: Schedules,
+    pub(crate) origins: Origins,
+    gone_readers: Vec<GoneReader>,
     last_msg_id: Vec<u8>,
     last_seq: u64,
     last_ts: Timestamp,
@@ -101,6 +107,7 @@ pub struct Stream {
     ready: VecDeque<u32>,
     wake: u64,
     settled: Vec<u64>,
+    scratch: Vec<u8>,
     rng: Rng,
     closed: bool,
 }
@@ -134,6 +141,8 @@ impl Stream {
         stream.settle_quota();
         stream.note_last();
         stream.committed = stream.last_seq;
+        // Before anything else goes: it looks at what is stored.
+        stream.recover_origins()?;
         stream.rebuild_dedup(ctx)?;
         stream.recover_consumers(ctx, fx)?;
         stream.finish_cut_batch(ctx)?;
@@ -162,6 +171,8 @@ impl Stream {
             dedup: Dedup::new(config.duplicate_window_ns),
             batches: Batches::new(Arc::clone(&env.open_batches)),
             schedules: Schedules::default(),
+            origins: Origins::default(),
+            gone_readers: Vec::new(),
             last_msg_id: Vec::new(),
             last_seq: 0,
             last_ts: Timestamp::ZERO,
@@ -177,6 +188,7 @@ impl Stream {
             ready: VecDeque::new(),
             wake: NEVER,
             settled: Vec::new(),
+            scratch: Vec::new(),
             rng: Rng::new(env.seed ^ created.unix_ns().unsigned_abs()),
             closed: false,
             config,
@@ -184,6 +196,7 @@ impl Stream {
         };
         stream.ack_prefix = ack_prefix(&stream.config.name, &stream.env.domain);
         stream.make_transforms()?;
+        stream.make_feeds()?;
         Ok(stream)
     }
 
@@ -241,6 +254,7 @@ impl Stream {
             || !self.confirming.is_empty()
             || !self.advisories.is_empty()
             || self.needs_sync
+            || self.origins.is_due()
             || self.store.is_dirty()
     }
 
@@ -318,8 +332,18 @@ impl Stream {
         ctx: &Ctx<'_>,
         call: impl FnOnce(&mut dyn StreamStore, store::OnRemoved<'_>) -> R,
     ) -> R {
-        let Stream { store, consumers, schedules, quota, advisories, config, env, ready, .. } =
-            self;
+        let Stream {
+            store,
+            consumers,
+            schedules,
+            origins,
+            quota,
+            advisories,
+            config,
+            env,
+            ready,
+            ..
+        } = self;
         let mut notes = Notes {
             advisories,
             stream: &config.name,
@@ -331,6 +355,7 @@ impl Stream {
         let result = call(&mut **store, &mut |gone| {
             quota.credit(gone.bytes);
             schedules.removed(gone.seq, gone.subject);
+            origins.removed(gone.seq);
             for consumer in consumers.iter_mut() {
                 consumer.removed(&gone, cause, &mut notes);
                 wake = wake.min(consumer.wake);
@@ -345,6 +370,9 @@ impl Stream {
             }
         }
         self.wake = self.wake.min(wake);
+        if self.origins.take_room() {
+            self.wake = 0;
+        }
         result
     }
 

@@ -85,6 +85,8 @@ pub(super) struct Put<'a> {
     pub(super) checked: Checked<'a>,
     pub(super) charge: Charge,
     pub(super) ack: Ack<'a>,
+    /// When its origin stored it; `None` is now.
+    pub(super) ts: Option<Timestamp>,
 }
 
 impl Stream {
@@ -144,13 +146,14 @@ impl Stream {
             checked,
             charge: Charge::Now,
             ack: Ack::Plain(msg.reply),
+            ts: None,
         };
         self.put(ctx, put)
     }
 
     /// Stores a message that passed the checks.
     pub(super) fn put(&mut self, ctx: &Ctx<'_>, put: Put<'_>) -> Result<(), Refusal> {
-        let Put { subject, mut headers, payload, checked, charge, ack } = put;
+        let Put { subject, mut headers, payload, checked, charge, ack, ts } = put;
         let bytes = self.store.size_of(subject.len(), headers.len(), payload.len());
         if self.config.retention == Retention::Interest && !self.has_consumer_for(subject) {
             if charge == Charge::Done {
@@ -171,8 +174,8 @@ impl Stream {
             Charge::Done if charged > bytes => self.quota.adopt(charged - bytes),
             Charge::Done => self.quota.credit(bytes - charged),
         }
-        let new =
-            NewMsg { subject, headers: &headers, payload, ts: self.next_ts(ctx), ttl_seconds: ttl };
+        let ts = ts.unwrap_or_else(|| self.next_ts(ctx));
+        let new = NewMsg { subject, headers: &headers, payload, ts, ttl_seconds: ttl };
         let appended =
             self.with_removals(Cause::Limits, ctx, |store, removed| store.append(new, removed));
         let seq = match appended {
@@ -237,6 +240,12 @@ impl Stream {
                 Some(None) => return Err(errors::MESSAGE_TTL_INVALID.into()),
             }
         }
+        self.check_size(headers, payload)?;
+        Ok(checked)
+    }
+
+    /// Whether a message with so many bytes of headers and payload is small enough.
+    pub(super) fn check_size(&self, headers: usize, payload: usize) -> Result<(), Refusal> {
         let most = usize::try_from(self.config.max_msg_size).unwrap_or(usize::MAX);
         if headers > most || payload > most - headers {
             return Err(errors::STREAM_MESSAGE_EXCEEDS_MAXIMUM.into());
@@ -244,7 +253,7 @@ impl Stream {
         if headers > MAX_HEADER_BYTES {
             return Err(errors::STREAM_HEADER_EXCEEDS_MAXIMUM.into());
         }
-        Ok(checked)
+        Ok(())
     }
 
     /// `Nats-Incr`, which only streams of counters take.

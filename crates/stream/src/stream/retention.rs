@@ -65,6 +65,7 @@ impl Stream {
             Retention::Limits => return Ok(()),
             Retention::Interest if self.consumers.is_empty() => {
                 let all = Purge::default();
+                self.save_before_purge();
                 self.with_removals(Cause::Settled, ctx, |store, removed| {
                     store.purge(&all, removed)
                 })

@@ -179,6 +179,7 @@ impl Stream {
             checked: Checked { msg_id: b"", rollup: made.rollup, ttl_seconds: made.ttl_seconds },
             charge: Charge::Now,
             ack: Ack::None,
+            ts: None,
         };
         let done = fits && !self.config.sealed && self.put(ctx, put).is_ok();
         if self.schedules.seq_of(&due.subject) != Some(due.seq) {

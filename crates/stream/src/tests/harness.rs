@@ -104,6 +104,10 @@ impl StreamStore for TestStore {
         self.dirty = true;
         self.inner.append(msg, removed)
     }
+    fn skip_to(&mut self, next: u64) -> Result<(), StoreError> {
+        self.dirty = true;
+        self.inner.skip_to(next)
+    }
     fn get(&mut self, seq: u64) -> Result<Option<MsgRef<'_>>, StoreError> {
         self.inner.get(seq)
     }

@@ -2,6 +2,7 @@
 
 mod consumer_file;
 mod index_db;
+mod origins;
 mod packed;
 mod record;
 mod resume;
