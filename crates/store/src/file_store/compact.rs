@@ -140,6 +140,8 @@ impl FileStore {
         let mut slots = Slots::new();
         let mut tombs = SeqSet::default();
         let (mut high, mut last_live) = (0, None);
+        // The index on disk may list what only these tell of: missing, it would be lost.
+        let newer_than_index = self.leaves_traces() && block.index >= self.indexed_up_to;
         let mut offset = 0;
         while let Some(record) = Record::parse(content, offset) {
             let keep = match record.kind {
@@ -154,6 +156,7 @@ impl FileStore {
                 }
                 Kind::Tombstone => {
                     let kept = self.needs_tombstone(block.index, record.seq)
+                        || newer_than_index
                         || (holds_last && record.seq >= self.last_seq);
                     if kept {
                         tombs.insert(record.seq);

@@ -70,9 +70,10 @@ fn write(disk: &dyn Disk, dir: &Path, name: &str, meta: &[u8]) -> Result<(), Sto
     let pending = dir.join(PENDING);
     replace_file(disk, &pending, meta, Sync::Now)?;
     replace_file(disk, &dir.join(META), meta, Sync::Now)?;
+    // Its name is durable with the next file's.
+    meta_copy::keep(disk, dir, name, meta, Sync::File);
     replace_file(disk, &dir.join(SUM), checksum(name, meta).as_bytes(), Sync::Now)?;
     disk.unlink(&pending).map_err(|error| io_error("storing a configuration", error))?;
-    meta_copy::keep(disk, dir, name, meta);
     Ok(())
 }
 

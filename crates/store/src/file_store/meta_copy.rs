@@ -14,11 +14,11 @@ use super::meta::{self, META, PENDING, SUM, Sync, checksum, replace_file};
 pub(super) const COPY: &str = "meta.copy";
 
 /// Keeps the copy up to date; best effort, since it is made again at the next start.
-pub(super) fn keep(disk: &dyn Disk, dir: &Path, name: &str, stored: &[u8]) {
+pub(super) fn keep(disk: &dyn Disk, dir: &Path, name: &str, stored: &[u8], sync: Sync) {
     let mut bytes = checksum(name, stored).into_bytes();
     bytes.push(b'\n');
     bytes.extend_from_slice(stored);
-    let _ = replace_file(disk, &dir.join(COPY), &bytes, Sync::Later);
+    let _ = replace_file(disk, &dir.join(COPY), &bytes, sync);
 }
 
 /// The copied configuration, if the copy is sound.
@@ -90,6 +90,6 @@ pub(super) fn restore(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<Sta
 pub(super) fn refresh(disk: &dyn Disk, dir: &Path, name: &str) {
     let Ok(stored) = disk.read(&dir.join(meta::META)) else { return };
     if !matches!(read(disk, dir, name), Ok(Some(copy)) if copy == stored) {
-        keep(disk, dir, name, &stored);
+        keep(disk, dir, name, &stored, Sync::Later);
     }
 }

@@ -77,7 +77,7 @@ fn put_in_place(disk: &dyn Disk, keyed: Keyed<'_>, meta: &[u8]) -> Result<(), St
     replace_file(disk, &keyed.dir.join(SUM), sum.as_bytes(), Sync::Now)?;
     take_over(&keyed.dir.join(KEY))?;
     disk.unlink(&keyed.dir.join(PENDING)).map_err(failed)?;
-    meta_copy::keep(disk, keyed.dir, keyed.name, meta);
+    meta_copy::keep(disk, keyed.dir, keyed.name, meta, Sync::Later);
     Ok(())
 }
 
