@@ -68,6 +68,7 @@ fn damage_is_found_told_and_repaired() {
     let original = fs::read(&block).unwrap();
     let mut bytes = original.clone();
     bytes[500] ^= 4;
+    bytes[501] ^= 4;
     fs::write(&block, &bytes).unwrap();
     let (outcome, text) = perform_in(Action::Verify, false, dir.path());
     assert_eq!(outcome, Outcome::Damage);

@@ -7,7 +7,7 @@ use env::{Disk, DiskFile, OpenMode};
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
-use super::{lengths, packed};
+use super::{correct, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
 
@@ -99,7 +99,7 @@ pub(super) struct LoadReport {
     pub(super) damage: Vec<Damage>,
     /// Sequences that should be live and have no sound record.
     pub(super) missing: Vec<u64>,
-    /// Records of which a length was put right, in memory only.
+    /// Records that were put right, in memory only.
     pub(super) mended: usize,
 }
 
@@ -538,7 +538,7 @@ impl Block {
         let mut survey = self.survey(&buf);
         let mut mended = match survey.damage.is_empty() {
             true => 0,
-            false => lengths::mend(&mut buf, &self.hasher, &survey.damage, known),
+            false => correct::mend(&mut buf, &self.hasher, &survey.damage, known),
         };
         if mended > 0 {
             survey = self.survey(&buf);
@@ -549,7 +549,7 @@ impl Block {
             let mut next = self.next_live(0);
             while let Some(seq) = next {
                 if let Some(at) = slots.get(seq) {
-                    mended += usize::from(lengths::mend_stranger(&mut buf, at as usize, known));
+                    mended += usize::from(correct::mend_stranger(&mut buf, at as usize, known));
                 }
                 next = self.next_live(seq + 1);
             }

@@ -14,6 +14,7 @@ mod compact;
 mod configure;
 mod consumer_copy;
 mod consumer_file;
+mod correct;
 mod crypt;
 mod find;
 mod flush;
@@ -21,7 +22,7 @@ mod graves;
 mod index_db;
 mod index_write;
 mod inspect;
-mod lengths;
+mod journal;
 mod losses;
 mod mend;
 mod meta;
@@ -72,6 +73,7 @@ use crate::ttl::Lifetimes;
 use block::Block;
 use consumer_file::ConsumerFile;
 use crypt::{Asset, BlockDisk, Origin, Vault};
+use journal::{Compaction, Erasure, Journal, Undo};
 use origins::OriginsFile;
 use record::Hasher;
 use subjects::Subjects;
@@ -233,48 +235,6 @@ enum IndexDue {
     IfCheap,
     /// The one on disk would say something wrong, or is gone.
     Must,
-}
-
-/// What happened since the last flush, to be undone or finished by the next.
-#[derive(Debug, Default)]
-struct Journal {
-    /// Stream end at the last flush.
-    last_seq: u64,
-    last_ns: i64,
-    /// Messages that limits removed: no tombstone speaks of them.
-    by_limits: Vec<Undo>,
-    /// Sequences, and their times, that get a tombstone with the flush.
-    displaced: Vec<(u64, i64)>,
-    /// Sequences with a tombstone that is not yet written, and their times.
-    tombstones: Vec<(u64, i64)>,
-    /// Messages to overwrite.
-    erased: Vec<Erasure>,
-    /// Blocks whose files go.
-    dead: Vec<Block>,
-}
-
-/// A message to overwrite wherever it is.
-#[derive(Debug)]
-struct Erasure {
-    block: u64,
-    seq: u64,
-    /// The offset in the block's file, and the new bytes; none where the file goes as a whole.
-    over: Option<(u64, Vec<u8>)>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Undo {
-    block: u64,
-    seq: u64,
-    len: usize,
-    ts_ns: i64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Compaction {
-    block: u64,
-    /// Messages were removed without tombstones on the promise of this compaction.
-    must: bool,
 }
 
 /// Block size for a stream (`server/filestore.go` `dynBlkSize`, `maxBlkSize`).

@@ -14,7 +14,7 @@ use super::losses::gone_in;
 use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
 use super::resume::Resumed;
-use super::{lengths, packed};
+use super::{correct, packed};
 use crate::api::StoreError;
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -218,7 +218,7 @@ impl FileStore {
             true => 0,
             false => {
                 let known = |subject: &[u8]| rebuild.knows(subject);
-                lengths::mend(&mut bytes, &block.hasher, &damage, &known)
+                correct::mend(&mut bytes, &block.hasher, &damage, &known)
             }
         };
         if mended > 0 {
@@ -237,7 +237,7 @@ impl FileStore {
                 Record::parse(&bytes, offset).is_some_and(|record| record.seq <= prior.last_seq)
             }) {
                 let known = |subject: &[u8]| rebuild.knows(subject);
-                mended += usize::from(lengths::mend_stranger(&mut bytes, offset, known));
+                mended += usize::from(correct::mend_stranger(&mut bytes, offset, known));
             }
             let Some(record) = Record::parse(&bytes, offset) else { continue };
             let seq = record.seq;

@@ -125,6 +125,11 @@ impl<'b> Record<'b> {
         })
     }
 
+    /// Whether it says that it has headers, and has none: nobody writes that.
+    fn has_empty_headers(&self) -> bool {
+        self.headers.is_empty() && self.len > EMPTY + self.subject.len() + self.payload.len()
+    }
+
     /// Whether its last bytes were written.
     pub(super) fn has_end(&self) -> bool {
         self.checksum != [0; CHECKSUM]
@@ -148,6 +153,7 @@ impl<'b> Record<'b> {
             Kind::Message => {
                 !self.subject.is_empty()
                     && subject::is_valid_literal(self.subject)
+                    && !self.has_empty_headers()
                     && has_right_border(self.headers, self.payload)
             }
         }

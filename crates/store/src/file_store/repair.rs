@@ -7,7 +7,7 @@ use super::meta::{self, Sync};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
-use super::{lengths, packed};
+use super::{correct, packed};
 use crate::api::{StoreError, StoreEvent};
 use crate::error::io_error;
 use env::OpenMode;
@@ -63,9 +63,9 @@ impl FileStore {
         Ok(())
     }
 
-    /// Says that lengths in block `index` were put right.
+    /// Says that records of block `index` were put right.
     pub(super) fn note_mended(&mut self, index: u64, records: usize) {
-        let what = format!("block {index}: lengths of {records} records were damaged");
+        let what = format!("block {index}: {records} records had a bad bit or length");
         self.events.push(StoreEvent::Repaired(what));
     }
 
@@ -115,7 +115,7 @@ impl FileStore {
         let path = file_path(&self.msgs_dir, block.index);
         let file = self.disk.read(&path).map_err(error)?;
         let mut original = if block.packed { packed::unpack(&file) } else { file };
-        lengths::mend_all(&mut original, &block.hasher, &|subject| {
+        correct::mend_all(&mut original, &block.hasher, &|subject| {
             self.subjects.tree().contains(subject)
         });
         let (out, slots) = sound_copy(block, &original, lost);

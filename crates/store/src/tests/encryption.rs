@@ -126,7 +126,7 @@ fn no_key_stream_is_laid_bare_ahead_of_the_records() {
 fn damaged_bytes_kept_aside_are_encrypted() {
     let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
     world.disk.unlink(&world.msgs_file("index.db")).unwrap();
-    world.edit("msgs/2.blk", |bytes| bytes[100] ^= 1);
+    world.edit("msgs/2.blk", |bytes| bytes[100] ^= 3);
     let store = world.open();
     assert_eq!(store.lost().unwrap().msgs.len(), 1);
     assert!(world.msgs_files().iter().any(|name| name == "2.blk.bad-1"));

@@ -73,10 +73,25 @@ fn told(store: &mut dyn StreamStore) -> Vec<u64> {
 }
 
 #[test]
-fn failure_01_one_bad_bit_without_an_index_costs_one_message() {
+fn failure_01_one_bad_bit_without_an_index_costs_nothing() {
     let world = filled(&config());
     let (name, offset) = find(&world, "payload 7");
     world.disk.flip_bit(&world.msgs_file(&name), offset, 2);
+    remove(&world, "msgs/index.db");
+    let mut store = world.open();
+    assert_all_but(&mut *store, &[]);
+    assert_eq!(lost(&*store), [0; 0]);
+    let events = store.take_events();
+    assert!(matches!(events[..], [StoreEvent::Repaired(_)]), "{events:?}");
+    assert!(world.msgs_files().contains(&format!("{name}.bad-1")), "the original is kept");
+}
+
+#[test]
+fn failure_01_a_bad_record_without_an_index_costs_one_message() {
+    let world = filled(&config());
+    let (name, offset) = find(&world, "payload 7");
+    world.disk.flip_bit(&world.msgs_file(&name), offset, 2);
+    world.disk.flip_bit(&world.msgs_file(&name), offset + 1, 2);
     remove(&world, "msgs/index.db");
     let mut store = world.open();
     assert_all_but(&mut *store, &[7]);
@@ -85,10 +100,11 @@ fn failure_01_one_bad_bit_without_an_index_costs_one_message() {
 }
 
 #[test]
-fn failure_02_one_bad_bit_under_an_exact_index_is_reported_and_counted_out() {
+fn failure_02_a_bad_record_under_an_exact_index_is_reported_and_counted_out() {
     let world = filled(&config());
     let (name, offset) = find(&world, "payload 7");
     world.disk.flip_bit(&world.msgs_file(&name), offset, 2);
+    world.disk.flip_bit(&world.msgs_file(&name), offset + 1, 2);
     let mut store = world.open();
     assert_eq!(payload_of(&mut *store, 7), None);
     assert_eq!((lost(&*store), told(&mut *store)), (vec![7], vec![7]));
@@ -234,8 +250,10 @@ fn failure_09_lengths_outside_the_checksum_move_no_border() {
                     assert_eq!(got.payload, want.payload, "{what}");
                 }
                 let hit = if word == 20 { COUNT + 2 } else { COUNT + 1 };
-                assert_eq!(store.get(hit).unwrap(), None, "{what}");
-                assert_eq!(lost(&*store), [hit], "{what}");
+                // It is put right, or, where the border could be in several places, lost.
+                let held = store.get(hit).unwrap().is_some();
+                assert_eq!(lost(&*store), if held { vec![] } else { vec![hit] }, "{what}");
+                assert!(held || word == 20, "{what}: headers say where they end");
                 assert!((1..=COUNT).all(|seq| payload_of(&mut *store, seq).is_some()), "{what}");
             }
         }

@@ -177,6 +177,7 @@ fn damage_found_while_reading_is_told_and_counted_out() {
     let bytes = env::Disk::read(w.disk(), &path).unwrap();
     let at = bytes.windows(9).position(|window| window == b"message 2").unwrap();
     w.disk().flip_bit(&path, at, 0);
+    w.disk().flip_bit(&path, at + 1, 0);
     w.crash(Crash::KeepAll);
     w.create(pull("c"));
     w.next("c", "in", "10");

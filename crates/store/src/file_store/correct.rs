@@ -1,16 +1,19 @@
-//! Lengths in records that no checksum covers, put right where only one of them is damaged: then
-//! nothing of the record is lost.
+//! Damaged records put right where only one bit of them is bad, or their length: then nothing is
+//! lost.
 //!
 //! The checksum covers sequence, time, subject, headers and payload, one after the other, but
-//! neither the record's length nor where one part ends and the next begins.
+//! neither the record's length nor where one part ends and the next begins. It has 64 bits: if
+//! it holds with one bit of the record changed back, that bit was it.
 
 use super::record::{self, Damage, Hasher, Kind, Record};
 
 const LEN: usize = 0;
 const HAS_HEADERS: u32 = 1 << 31;
 const SUBJECT_LEN: usize = 20;
+/// In longer records no bad bit is looked for: that takes the square of the length.
+const LARGEST: usize = 8 << 10;
 
-/// Puts lengths of damaged records right; answers how many. `known` says whether a message of the
+/// Puts damaged records right; answers how many. `known` says whether a message of the
 /// stream has this subject.
 pub(super) fn mend(
     block: &mut [u8],
@@ -44,7 +47,7 @@ fn mend_record(
     };
     for len in ends.into_iter().filter(|len| (record::EMPTY..=record::MAX).contains(len)) {
         let Some(bytes) = block.get_mut(damage.from..damage.from + len) else { continue };
-        if mend_len(bytes, hasher) || mend_border(bytes, hasher, known) {
+        if mend_len(bytes, hasher) || mend_bit(bytes, hasher, known) {
             return true;
         }
     }
@@ -72,45 +75,45 @@ fn mend_len(bytes: &mut [u8], hasher: &Hasher) -> bool {
     false
 }
 
-/// The bytes are a record, but for one bit in the length of its subject, or of its headers.
-fn mend_border(bytes: &mut [u8], hasher: &Hasher, known: &dyn Fn(&[u8]) -> bool) -> bool {
-    let mut candidates = Vec::new();
-    for bit in 0..16 {
-        flip(bytes, SUBJECT_LEN, bit);
+/// The bytes are a record, but for one bit: of the length of its subject, or any other. The
+/// checksum says which.
+fn mend_bit(bytes: &mut [u8], hasher: &Hasher, known: &dyn Fn(&[u8]) -> bool) -> bool {
+    if bytes.len() > LARGEST {
+        return false;
+    }
+    let mut borders: Vec<usize> = Vec::new();
+    for bit in SUBJECT_LEN * 8..record::HEAD * 8 {
+        flip(bytes, 0, bit);
         if is_whole(bytes, hasher) {
-            candidates.push((SUBJECT_LEN, bit));
+            borders.push(bit);
         }
-        flip(bytes, SUBJECT_LEN, bit);
+        flip(bytes, 0, bit);
     }
-    // Without headers the border can be anywhere, for all that the checksum knows.
-    let subject = |&(at, bit): &(usize, usize)| {
-        let mut fixed = bytes.to_vec();
-        flip(&mut fixed, at, bit);
-        Record::parse(&fixed, 0).is_some_and(|record| known(record.subject))
-    };
-    if candidates.len() > 1 {
-        candidates.retain(subject);
-    }
-    let headers_len = bytes
-        .get(SUBJECT_LEN..record::HEAD)
-        .and_then(|len| len.first_chunk::<2>())
-        .map_or(0, |len| record::HEAD + usize::from(u16::from_le_bytes(*len)));
-    if candidates.is_empty() {
-        for bit in 0..32 {
-            flip(bytes, headers_len, bit);
-            if is_whole(bytes, hasher) {
-                candidates.push((headers_len, bit));
+    if borders.len() > 1 {
+        // Without headers the border can be anywhere, for all that the checksum knows.
+        borders.retain(|&bit| {
+            flip(bytes, 0, bit);
+            let fits = Record::parse(bytes, 0).is_some_and(|record| known(record.subject));
+            flip(bytes, 0, bit);
+            fits
+        });
+        return match borders.as_slice() {
+            [bit] => {
+                flip(bytes, 0, *bit);
+                true
             }
-            flip(bytes, headers_len, bit);
-        }
+            _ => false,
+        };
     }
-    match candidates.as_slice() {
-        [(at, bit)] => {
-            flip(bytes, *at, *bit);
-            true
+    let others = (0..SUBJECT_LEN * 8).chain(record::HEAD * 8..bytes.len() * 8);
+    for bit in borders.into_iter().chain(others) {
+        flip(bytes, 0, bit);
+        if is_whole(bytes, hasher) {
+            return true;
         }
-        _ => false,
+        flip(bytes, 0, bit);
     }
+    false
 }
 
 /// A subject that nobody knows, and its only known reading with one bit of its length put right:
