@@ -163,6 +163,9 @@ impl Run {
             }
         };
         let model = Model::new(&config);
+        if std::env::var_os("SIM_SHOW").is_some() {
+            eprintln!("{config:?}");
+        }
         let last = String::new();
         Ok(Run { dice, world, store, model, seconds: 0, expired_at: 0, last })
     }
@@ -170,6 +173,7 @@ impl Run {
     fn step(&mut self, number: u64) -> Verdict {
         let op = random_op(&mut self.dice, &self.model, &mut self.seconds, Scale::Usual);
         self.last = op.name();
+        self.show(&self.last);
         apply(&mut *self.store, &mut self.model, &op, self.seconds)?;
         self.model.compare_totals(&*self.store)?;
         if matches!(op, Op::Expire) {
@@ -200,7 +204,16 @@ impl Run {
         Ok(())
     }
 
+    /// The calls, for people.
+    fn show(&self, what: &str) {
+        if std::env::var_os("SIM_SHOW").is_some() {
+            let held: Vec<u64> = self.model.msgs.keys().copied().collect();
+            eprintln!("{held:?} {what}");
+        }
+    }
+
     fn flush(&mut self, durability: Durability) -> Verdict {
+        self.show(&format!("flush {durability:?}"));
         self.store.flush(durability).map_err(|error| format!("flush: {error}"))?;
         Ok(())
     }

@@ -250,9 +250,9 @@ impl FileStore {
         removed(Removed { seq, subject: record.subject, bytes: len as u64 });
         block.forget(seq, len);
         block.told_by = block.told_by.max(match trace {
-            Trace::Tombstone | Trace::SubjectLimit | Trace::Age => ToldBy::Tombstones,
+            Trace::Tombstone | Trace::SubjectLimit => ToldBy::Tombstones,
             Trace::Limits => ToldBy::Limits,
-            Trace::Rewrite => ToldBy::Nothing,
+            Trace::Age | Trace::Rewrite => ToldBy::Nothing,
         });
         self.msgs -= 1;
         self.bytes -= len as u64;
@@ -409,13 +409,14 @@ impl FileStore {
 
     /// Takes a block out; its file goes after the next flush.
     pub(super) fn bury(&mut self, at: usize) {
-        if let Some(block) = self.blocks.remove(at) {
+        if let Some(mut block) = self.blocks.remove(at) {
             if self.journal.erased.iter().any(|erased| erased.block == block.index) {
                 self.shred.push(block.index);
             }
             if let Some(lowest) = block.lowest_unwritten_tomb() {
                 // Nothing on disk will tell that these are gone.
-                for dead in self.journal.dead.iter_mut().filter(|dead| dead.last_seq >= lowest) {
+                let dead = self.journal.dead.iter_mut().chain([&mut block]);
+                for dead in dead.filter(|dead| dead.last_seq >= lowest) {
                     dead.told_by = ToldBy::Nothing;
                 }
             }

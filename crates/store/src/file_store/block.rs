@@ -76,7 +76,7 @@ struct Mark {
 /// What tells that messages of a block are gone, the weakest of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ToldBy {
-    /// Tombstones in later blocks, or their age.
+    /// Tombstones in later blocks.
     Tombstones,
     /// The stream's limits, as long as nothing else makes room.
     Limits,
