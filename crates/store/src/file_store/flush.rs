@@ -302,6 +302,10 @@ impl FileStore {
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
     /// tells which of its messages were gone before.
     fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
+        if let Err(error) = self.drop_misled_index(&dead) {
+            self.journal.dead.extend(dead);
+            return Err(error);
+        }
         dead.sort_by_key(|block| block.index);
         let (mut syncs, mut last_seq) = (0, None);
         let mut dead = dead.into_iter();
@@ -328,7 +332,7 @@ impl FileStore {
         Ok(())
     }
 
-    fn sync_names(&mut self) -> Result<(), StoreError> {
+    pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
         if !canary::sings(Canary::SkipDirSync) {
             self.disk.sync_dir(&self.msgs_dir).map_err(|source| {
                 // Never "no space", which would say that messages were taken back.
