@@ -48,9 +48,16 @@ impl FileStore {
         }
         if !self.needs_flush() {
             self.journal.by_limits.clear();
+            if durability == Durability::Synced {
+                self.synced_first = self.first_seq;
+            }
             return Ok(());
         }
         let traced = !self.journal.tombstones.is_empty();
+        let durability = match self.journal.limit_traces.is_empty() {
+            true => durability,
+            false => Durability::Synced,
+        };
         if durability == Durability::Synced || self.must_not_wait(traced) {
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
         }
@@ -73,6 +80,10 @@ impl FileStore {
         self.journal.last_ns = self.last_ns;
         self.journal.by_limits.clear();
         self.journal.tombstones.clear();
+        self.journal.limit_traces.clear();
+        if durability == Durability::Synced {
+            self.synced_first = self.first_seq;
+        }
         self.remove_dead(durability, traced)?;
         // What was flushed is safe whatever becomes of the rest, which is tried again later.
         match self.after_flush(durability) {

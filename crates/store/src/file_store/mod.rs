@@ -152,6 +152,8 @@ pub struct FileStore {
     last_seq: u64,
     last_ns: i64,
     journal: Journal,
+    /// First live message at the last flush that synced.
+    synced_first: u64,
     /// Messages that limits removed from the front, and of which nothing on disk says so: block
     /// index, sequence, time.
     untraced: Vec<(u64, u64, i64)>,
@@ -251,6 +253,9 @@ struct Journal {
     erased: Vec<Erasure>,
     /// Blocks whose files go.
     dead: Vec<Block>,
+    /// Tombstones of what only limits kept gone at the last sync: were others to outlast these,
+    /// the limits would have room for it again.
+    limit_traces: Vec<(u64, i64)>,
 }
 
 /// A message to overwrite wherever it is.
@@ -409,6 +414,7 @@ impl FileStore {
             last_seq: 0,
             last_ns: Timestamp::ZERO.unix_ns(),
             journal: Journal::default(),
+            synced_first: 1,
             oldest_unsynced: u64::MAX,
             dir_dirty: false,
             to_compact: Vec::new(),
