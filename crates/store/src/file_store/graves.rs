@@ -66,7 +66,11 @@ impl FileStore {
         if !dead.iter().any(misleads) {
             return Ok(());
         }
-        self.drop_index()?;
+        self.drop_index().map_err(|error| {
+            // Never "no space", which would say that messages were taken back.
+            let context = "removing the index".to_owned();
+            StoreError::Io { context, source: std::io::Error::other(error.to_string()) }
+        })?;
         self.index_due = IndexDue::Must;
         self.sync_names()
     }
