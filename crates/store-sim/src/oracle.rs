@@ -203,14 +203,20 @@ impl Oracle {
         sure.map(|(name, _)| name.clone()).collect()
     }
 
-    /// What is due at `now` may go without anybody asking.
-    fn let_go_of_due(&mut self, now: types::Timestamp) {
+    /// What is due at `now` by the configuration that was found may go without anybody asking: it
+    /// may be newer than what is sure.
+    fn let_go_of_due(&mut self, now: types::Timestamp, config: &StreamConfig) {
+        let due = |model: &Model| {
+            let mut model = model.clone();
+            model.config = config.clone();
+            model.due(now)
+        };
         self.both(|known| {
-            for seq in known.sure.due(now) {
+            for seq in due(&known.sure) {
                 known.leaving.insert(seq, Leaving::Asked);
             }
         });
-        let due = self.now.due(now);
+        let due = due(&self.now);
         self.asked_to_go(&due);
     }
 
@@ -228,7 +234,7 @@ impl Oracle {
         config: &StreamConfig,
     ) -> Verdict {
         ensure!(self.configs.contains(config), "nobody stored this configuration: {config:?}");
-        self.let_go_of_due(now);
+        self.let_go_of_due(now, config);
         store.expire(now, &mut |_| {}).map_err(|error| format!("expire: {error}"))?;
         let known = match since {
             Since::Synced => &self.synced,

@@ -1,6 +1,6 @@
-//! Many messages: restarts, purges, subject details, mirrors.
+//! Memory of a limited stream and its mirror.
 //!
-//! Tests 32–36 (norace_1_test.go) of the ledger.
+//! Test 36 (norace_1_test.go) of the ledger.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Mirrors, sources and work queues over restarts.
 //!
-//! Tests 48, 57, 58, 61 (jetstream_test.go) of the ledger.
+//! Tests 48, 57, 58 (jetstream_test.go) of the ledger.
 
 use std::time::Duration;
 

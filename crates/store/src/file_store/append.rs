@@ -366,18 +366,29 @@ impl FileStore {
             // In order of their sequences, as limits take them from the front.
             match self.journal.by_limits.binary_search_by_key(&seq, |undo| undo.seq) {
                 Ok(_) => self.journal.displaced.push((seq, ts_ns)),
-                Err(_) => self.tombstone(seq, ts_ns),
+                Err(_) => {
+                    if seq < self.synced_first {
+                        self.journal.limit_traces.push((seq, ts_ns));
+                    }
+                    self.tombstone(seq, ts_ns);
+                }
             }
         }
+    }
+
+    /// Writes tombstones for what limits removed, also before this store was opened.
+    pub(super) fn trace_front(&mut self) -> Result<(), StoreError> {
+        if self.blocks.front().is_some_and(|front| front.unread) {
+            self.read_front()?;
+        }
+        self.trace_limits();
+        Ok(())
     }
 
     /// Before limits change: what went by them alone would come back at recovery if they were
     /// raised.
     pub(super) fn trace_before_change(&mut self) -> Result<(), StoreError> {
-        if self.blocks.front().is_some_and(|front| front.unread) {
-            self.read_front()?;
-        }
-        self.trace_limits();
+        self.trace_front()?;
         let had_appends = self.last_seq > self.journal.last_seq;
         let flushed = self.flush_all(Durability::Synced);
         self.refusal_owed = had_appends && matches!(flushed, Err(StoreError::NoSpace));
@@ -419,6 +430,10 @@ impl FileStore {
                 for dead in dead.filter(|dead| dead.last_seq >= lowest) {
                     dead.told_by = ToldBy::Nothing;
                 }
+                // Written again with the flush: the file may be back after a power cut, as it was.
+                let traces = self.journal.limit_traces.iter();
+                let unwritten = traces.filter(|&&(seq, _)| block.tombs.contains(seq));
+                self.journal.displaced.extend(unwritten.copied());
             }
             self.journal.dead.push(block);
             self.keep_last_seq();

@@ -141,7 +141,7 @@ impl FileStore {
         let mut tombs = SeqSet::default();
         let (mut high, mut last_live) = (0, None);
         // The index on disk may list what only these tell of: missing, it would be lost.
-        let newer_than_index = self.leaves_traces() && block.index >= self.indexed_up_to;
+        let newer_than_index = self.informs_index(block);
         let mut offset = 0;
         while let Some(record) = Record::parse(content, offset) {
             let keep = match record.kind {

@@ -48,9 +48,16 @@ impl FileStore {
         }
         if !self.needs_flush() {
             self.journal.by_limits.clear();
+            if durability == Durability::Synced {
+                self.synced_first = self.first_seq;
+            }
             return Ok(());
         }
         let traced = !self.journal.tombstones.is_empty();
+        let durability = match self.journal.limit_traces.is_empty() {
+            true => durability,
+            false => Durability::Synced,
+        };
         if durability == Durability::Synced || self.must_not_wait(traced) {
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
         }
@@ -73,6 +80,10 @@ impl FileStore {
         self.journal.last_ns = self.last_ns;
         self.journal.by_limits.clear();
         self.journal.tombstones.clear();
+        self.journal.limit_traces.clear();
+        if durability == Durability::Synced {
+            self.synced_first = self.first_seq;
+        }
         self.remove_dead(durability, traced)?;
         // What was flushed is safe whatever becomes of the rest, which is tried again later.
         match self.after_flush(durability) {
@@ -302,6 +313,10 @@ impl FileStore {
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
     /// tells which of its messages were gone before.
     fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
+        if let Err(error) = self.drop_misled_index(&dead) {
+            self.journal.dead.extend(dead);
+            return Err(error);
+        }
         dead.sort_by_key(|block| block.index);
         let (mut syncs, mut last_seq) = (0, None);
         let mut dead = dead.into_iter();
@@ -328,7 +343,7 @@ impl FileStore {
         Ok(())
     }
 
-    fn sync_names(&mut self) -> Result<(), StoreError> {
+    pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
         if !canary::sings(Canary::SkipDirSync) {
             self.disk.sync_dir(&self.msgs_dir).map_err(|source| {
                 // Never "no space", which would say that messages were taken back.

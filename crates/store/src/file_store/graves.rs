@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::block::{self, Block};
 use super::{FileStore, IndexDue};
+use crate::api::StoreError;
 
 /// How such a file's name ends; neither server takes it for a block.
 pub(super) const BURIED: &str = ".dead";
@@ -19,8 +20,8 @@ impl FileStore {
         self.keep_for_snapshot(dead.index);
         let path = block::file_path(&self.msgs_dir, dead.index);
         let shred = self.shred.iter().position(|&index| index == dead.index);
-        // An encrypted block can be read under its own name only.
-        let keeps = dead.index <= self.indexed_up_to && shred.is_none() && self.vault.is_none();
+        let wanted = dead.index <= self.indexed_up_to || self.informs_index(&dead);
+        let keeps = wanted && self.can_keep(&dead);
         let gone = match keeps {
             true => self.disk.rename(&path, &self.buried_path(dead.index)),
             false => self.disk.unlink(&path),
@@ -45,6 +46,33 @@ impl FileStore {
         }
         self.reuse_memory(dead);
         None
+    }
+
+    /// Whether tombstones in `block` may be all that tells that messages are gone which the index
+    /// on disk lists: without them these would be reported as lost.
+    pub(super) fn informs_index(&self, block: &Block) -> bool {
+        let is_newer = self.indexed_up_to > 0 && block.index >= self.indexed_up_to;
+        is_newer && !block.tombs.is_empty() && self.leaves_traces()
+    }
+
+    fn can_keep(&self, dead: &Block) -> bool {
+        // An encrypted block can be read under its own name only.
+        self.vault.is_none() && !self.shred.contains(&dead.index)
+    }
+
+    /// Before these files go: removes the index, durably, if it needs one that cannot be kept.
+    pub(super) fn drop_misled_index(&mut self, dead: &[Block]) -> Result<(), StoreError> {
+        let misleads = |dead: &Block| self.informs_index(dead) && !self.can_keep(dead);
+        if !dead.iter().any(misleads) {
+            return Ok(());
+        }
+        self.drop_index().map_err(|error| {
+            // Never "no space", which would say that messages were taken back.
+            let context = "removing the index".to_owned();
+            StoreError::Io { context, source: std::io::Error::other(error.to_string()) }
+        })?;
+        self.index_due = IndexDue::Must;
+        self.sync_names()
     }
 
     /// Removes the buried files: the index no longer needs them, or their space is needed.

@@ -18,6 +18,9 @@ pub(super) struct Journal {
     pub(super) erased: Vec<Erasure>,
     /// Blocks whose files go.
     pub(super) dead: Vec<Block>,
+    /// Tombstones of what only limits kept gone at the last sync: were others to outlast these,
+    /// the limits would have room for it again.
+    pub(super) limit_traces: Vec<(u64, i64)>,
 }
 
 /// A message to overwrite wherever it is.

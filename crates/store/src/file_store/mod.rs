@@ -154,6 +154,8 @@ pub struct FileStore {
     last_seq: u64,
     last_ns: i64,
     journal: Journal,
+    /// First live message at the last flush that synced.
+    synced_first: u64,
     /// Messages that limits removed from the front, and of which nothing on disk says so: block
     /// index, sequence, time.
     untraced: Vec<(u64, u64, i64)>,
@@ -369,6 +371,7 @@ impl FileStore {
             last_seq: 0,
             last_ns: Timestamp::ZERO.unix_ns(),
             journal: Journal::default(),
+            synced_first: 1,
             oldest_unsynced: u64::MAX,
             dir_dirty: false,
             to_compact: Vec::new(),

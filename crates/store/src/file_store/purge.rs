@@ -238,6 +238,9 @@ impl FileStore {
     /// Removes all below `seq`, which is not beyond the last.
     fn purge_below(&mut self, seq: u64, removed: OnRemoved<'_>) -> Result<u64, StoreError> {
         let mut count = 0;
+        // What limits removed from a block comes back with its file where a power cut keeps what
+        // follows here, and loses that the file went.
+        self.trace_front()?;
         while self.blocks.len() > 1 && self.blocks.front().is_some_and(|block| block.last_seq < seq)
         {
             match self.report_block(0, removed) {

@@ -86,16 +86,16 @@ impl FileStore {
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
         let mut rebuild = Rebuild::by(prior);
-        self.hear_buried(&mut rebuild)?;
+        self.hear_buried(0, &mut rebuild)?;
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }
         self.complete(Vec::new(), rebuild, 0)
     }
 
-    /// What tombstones in buried blocks speak of is gone, also where the prior index knows it live.
-    fn hear_buried(&self, rebuild: &mut Rebuild<'_>) -> Result<(), StoreError> {
-        for &number in &self.buried {
+    /// What tombstones in buried blocks from `from` on speak of is gone, also where the prior index knows it live.
+    fn hear_buried(&self, from: u64, rebuild: &mut Rebuild<'_>) -> Result<(), StoreError> {
+        for &number in self.buried.iter().filter(|&&number| number >= from) {
             let Some(content) = self.content_of(&self.buried_path(number))? else { continue };
             let hasher = Hasher::of_block(&self.config.name, number);
             record::scan(&content, &hasher, |_, record| {
@@ -115,6 +115,7 @@ impl FileStore {
         index: &Index,
     ) -> Result<Resumed, StoreError> {
         let mut rebuild = Rebuild::by(Some(index));
+        self.hear_buried(index.last_block, &mut rebuild)?;
         for &number in tail.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
         }

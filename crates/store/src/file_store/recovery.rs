@@ -69,6 +69,8 @@ impl FileStore {
                 if resumed == Resumed::No {
                     self.start_over();
                     self.rebuild(&numbers, Some(index))?;
+                    self.indexed_up_to = index.last_block;
+                    self.index_due = self.index_due.max(IndexDue::IfCheap);
                 }
             }
             _ => {
@@ -76,7 +78,9 @@ impl FileStore {
                     None => self.read_witness(&hasher),
                     Some(_) => None,
                 };
-                self.rebuild(&numbers, index.as_ref().or(witness.as_ref()))?;
+                let prior = index.as_ref().or(witness.as_ref());
+                self.rebuild(&numbers, prior)?;
+                self.indexed_up_to = prior.map_or(0, |prior| prior.last_block);
                 // From here on the witness knows of what is there.
                 self.index_due = self.index_due.max(IndexDue::IfCheap);
             }
@@ -85,7 +89,7 @@ impl FileStore {
             self.verify = Some(super::verify::Verify::default());
             self.indexed_up_to = index.as_ref().map_or(0, |index| index.last_block);
         }
-        if resumed == Resumed::No {
+        if self.indexed_up_to == 0 {
             self.remove_buried();
         }
         self.journal.last_seq = self.last_seq;

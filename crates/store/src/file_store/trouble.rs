@@ -153,8 +153,8 @@ impl FileStore {
     pub(super) fn unlink_for_space(&mut self) -> bool {
         if self.poisoned.is_some()
             || self.journal.dead.is_empty()
-            || self.sync_or_doubt().is_err()
             || self.drop_index().is_err()
+            || self.sync_or_doubt().is_err()
         {
             return false;
         }
