@@ -84,6 +84,8 @@ pub struct Oracle {
     relaxed: bool,
     /// Up to here such holes may be reported, at once or later.
     doubtful_up_to: u64,
+    /// What expired when it was last judged.
+    expired: Vec<(u64, ModelMsg)>,
     /// A power cut kept an arbitrary part of what was not synced.
     pub torn: bool,
 }
@@ -100,6 +102,7 @@ impl Oracle {
             consumers: BTreeMap::new(),
             relaxed: false,
             doubtful_up_to: 0,
+            expired: Vec::new(),
             torn: false,
             now,
         }
@@ -235,7 +238,10 @@ impl Oracle {
     ) -> Verdict {
         ensure!(self.configs.contains(config), "nobody stored this configuration: {config:?}");
         self.let_go_of_due(now, config);
-        store.expire(now, &mut |_| {}).map_err(|error| format!("expire: {error}"))?;
+        let mut expired = Vec::new();
+        store
+            .expire(now, &mut |removed| expired.push(removed.seq))
+            .map_err(|error| format!("expire: {error}"))?;
         let known = match since {
             Since::Synced => &self.synced,
             Since::Written => &self.written,
@@ -315,6 +321,11 @@ impl Oracle {
         if self.relaxed {
             self.doubtful_up_to = known.highest;
         }
+        let held = |seq: u64| {
+            let coming = known.coming.get(&seq).and_then(|msgs| msgs.last());
+            Some((seq, known.sure.msgs.get(&seq).or(coming)?.clone()))
+        };
+        self.expired = expired.into_iter().filter_map(held).collect();
         self.now = seen;
         Ok(())
     }
@@ -343,5 +354,13 @@ impl Oracle {
     pub fn adopt(&mut self, config: &StreamConfig) {
         self.configs = vec![config.clone()];
         self.flushed(Since::Synced);
+        // Nobody flushed that: they may be back, and take room before they go again.
+        let expired = std::mem::take(&mut self.expired);
+        self.both(|known| {
+            for (seq, msg) in &expired {
+                known.sure.insert(*seq, msg.clone());
+                known.leaving.insert(*seq, Leaving::Asked);
+            }
+        });
     }
 }

@@ -183,7 +183,8 @@ impl FileStore {
             if sealed.has_slack() {
                 self.to_trim.push(sealed.index);
             }
-            if self.config.compression == types::Compression::S2 && sealed.raw_len > 0 {
+            let packs = self.config.compression == types::Compression::S2 && !sealed.packed;
+            if packs && sealed.raw_len > 0 {
                 self.to_pack.push(sealed.index);
             }
         }

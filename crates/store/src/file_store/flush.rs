@@ -307,7 +307,12 @@ impl FileStore {
         }
         self.sync_blocks()?;
         let waiting = std::mem::take(&mut self.waiting);
-        self.remove_in_order(waiting).map_err(Failure::Doubtful)
+        self.remove_in_order(waiting).map_err(Failure::Doubtful)?;
+        if self.dir_dirty {
+            // What is written from here on may be all that kept their messages gone no longer.
+            self.sync_names().map_err(Failure::Doubtful)?;
+        }
+        Ok(())
     }
 
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone

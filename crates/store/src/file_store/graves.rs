@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use super::block::{self, Block};
+use super::block::{self, Block, ToldBy};
 use super::{FileStore, IndexDue};
 use crate::api::StoreError;
 
@@ -62,7 +62,10 @@ impl FileStore {
 
     /// Before these files go: removes the index, durably, if it needs one that cannot be kept.
     pub(super) fn drop_misled_index(&mut self, dead: &[Block]) -> Result<(), StoreError> {
-        let misleads = |dead: &Block| self.informs_index(dead) && !self.can_keep(dead);
+        let misleads = |dead: &Block| {
+            let is_listed = dead.index <= self.indexed_up_to && dead.told_by == ToldBy::Nothing;
+            (is_listed || self.informs_index(dead)) && !self.can_keep(dead)
+        };
         if !dead.iter().any(misleads) {
             return Ok(());
         }

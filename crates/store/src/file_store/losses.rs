@@ -111,7 +111,10 @@ impl FileStore {
         let floor = if untraced_front { self.first_seq } else { 0 };
         let mut lost = Vec::new();
         if traced {
-            for block in prior.blocks.iter().filter(|block| block.index >= from_block) {
+            // Where a block is buried all of it went for a reason, written down or not.
+            let buried = |index| self.buried.contains(&index);
+            let missed = |index| index >= from_block && !buried(index);
+            for block in prior.blocks.iter().filter(|block| missed(block.index)) {
                 let mut seq = block.first_seq.max(floor);
                 while seq <= block.last_seq {
                     let here = self.locate(seq).is_some();

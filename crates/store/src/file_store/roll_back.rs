@@ -73,7 +73,8 @@ impl FileStore {
         self.restore_guards(&back);
         let stays_gone = |seq: u64| seq <= keep && back.binary_search(&seq).is_err();
         self.untraced.retain(|&(_, seq, _)| stays_gone(seq));
-        if self.blocks.is_empty() {
+        // Nothing can be added to a compressed block.
+        if self.blocks.back().is_none_or(|tail| tail.packed) {
             self.roll();
         }
         let tombstones = std::mem::take(&mut self.journal.tombstones);
