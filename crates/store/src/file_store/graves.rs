@@ -64,7 +64,10 @@ impl FileStore {
     pub(super) fn drop_misled_index(&mut self, dead: &[Block]) -> Result<(), StoreError> {
         let misleads = |dead: &Block| {
             let is_listed = dead.index <= self.indexed_up_to && dead.told_by == ToldBy::Nothing;
-            (is_listed || self.informs_index(dead)) && !self.can_keep(dead)
+            // What age may have taken from the front nobody misses.
+            let is_missed = self.limits.max_age_ns == 0 || self.shred.contains(&dead.index);
+            let unexplained = is_listed && is_missed && self.leaves_traces();
+            (unexplained || self.informs_index(dead)) && !self.can_keep(dead)
         };
         if !dead.iter().any(misleads) {
             return Ok(());
