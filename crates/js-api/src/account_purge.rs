@@ -4,12 +4,13 @@ use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use js_engine::{Engine, LeaderRequests};
-use routing::{ConnId, Msg, RouteBatch, Service, SubjectSpace, Subscription, Target};
+use routing::{ConnId, Msg, Service, SubjectSpace, Subscription, Target};
 use serde::Serialize;
 use types::ApiError;
 use types::api::reply_type;
 
 use crate::render;
+use crate::service::answer;
 
 const SUBJECT: &str = "$JS.API.ACCOUNT.PURGE.*";
 
@@ -76,13 +77,7 @@ impl Service for PurgeService {
                 Ok(()) => render::done(reply_type::ACCOUNT_PURGE, &Purged { initiated: true }),
                 Err(error) => render::failed(reply_type::ACCOUNT_PURGE, &error),
             };
-            if reply.is_empty() {
-                return;
-            }
-            let mut route = RouteBatch::new();
-            let msg = Msg { subject: &reply, reply: b"", headers: b"", payload: &json };
-            route.publish(&space, &msg, 0);
-            route.finish();
+            answer(&space, &reply, &json);
         });
     }
 }

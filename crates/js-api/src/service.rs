@@ -60,17 +60,16 @@ impl Service for ApiService {
         };
         let reply = msg.reply.to_vec();
         let space = Arc::clone(space);
-        self.api.handle(
-            request,
-            Box::new(move |json| {
-                if reply.is_empty() {
-                    return;
-                }
-                let mut route = RouteBatch::new();
-                let msg = Msg { subject: &reply, reply: b"", headers: b"", payload: &json };
-                route.publish(&space, &msg, 0);
-                route.finish();
-            }),
-        );
+        self.api.handle(request, Box::new(move |json| answer(&space, &reply, &json)));
     }
+}
+
+/// Routes an answer to whoever waits for one.
+pub(crate) fn answer(space: &Arc<SubjectSpace>, reply: &[u8], json: &[u8]) {
+    if reply.is_empty() {
+        return;
+    }
+    let mut route = RouteBatch::new();
+    route.publish(space, &Msg { subject: reply, reply: b"", headers: b"", payload: json }, 0);
+    route.finish();
 }
