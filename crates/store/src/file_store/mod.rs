@@ -29,6 +29,7 @@ mod mend;
 mod meta;
 mod meta_copy;
 mod open;
+mod open_consumers;
 mod origins;
 mod packed;
 mod purge;
