@@ -127,6 +127,8 @@ pub(super) struct ConsumerFile {
     number: u64,
     /// No power cut brings an `o.dat` without a number back.
     numbered: bool,
+    /// Length of `o.dat`, if it may be written over.
+    len: Option<usize>,
 }
 
 /// A consumer's progress as it was found.
@@ -167,6 +169,7 @@ impl ConsumerFile {
             copy: Copy::default(),
             number: 0,
             numbered: true,
+            len: None,
         }
     }
 
@@ -219,6 +222,7 @@ impl ConsumerFile {
         let number = |saved: &Option<Saved>| saved.as_ref().map_or(0, |saved| saved.number);
         self.number = number(&found).max(number(&copied));
         self.numbered = found.as_ref().is_none_or(|found| found.number > 0);
+        self.len = found.as_ref().and(bytes.as_ref()).map(Vec::len);
         let damage = match (&bytes, &found, &copied) {
             // One without a number was written by a server that knows no copy.
             (_, Some(found), Some(copied)) if found.number > 0 && found.number < copied.number => {
@@ -264,7 +268,7 @@ impl ConsumerFile {
         // The copy is under the old key, or none.
         remove_if_there(&*self.disk, &self.dir.join(COPY))
             .map_err(|error| io_error("removing a copy under an old key", error))?;
-        self.copy = Copy::default();
+        (self.copy, self.len) = (Copy::default(), None);
         match (state, self.disk.read(&path)) {
             (Some(_), Ok(stored)) => {
                 self.copy.write(&*self.disk, &self.dir, &stored, Durability::Synced)
@@ -307,12 +311,24 @@ impl ConsumerStore for ConsumerFile {
         let stored = sealed.as_deref().unwrap_or(&self.buf);
         // It is the copy that is synced: in place, and so at half the price.
         self.copy.write(&*self.disk, &self.dir, stored, durability)?;
-        let sync = match durability {
-            Durability::Synced if !self.numbered => Sync::Now,
-            _ => Sync::Later,
-        };
-        meta::replace_file(&*self.disk, &self.dir.join(STATE), stored, sync)?;
-        self.numbered |= sync == Sync::Now;
+        let path = self.dir.join(STATE);
+        if let Some(len) = self.len.take().filter(|_| self.numbered) {
+            // Cut short, it is made good from the copy. A new file for each save costs much more.
+            let error = |error| io_error("writing a consumer's progress", error);
+            let file = self.disk.open(&path, OpenMode::Existing).map_err(error)?;
+            file.write_all_at(stored, 0).map_err(error)?;
+            if stored.len() < len {
+                file.set_len(stored.len() as u64).map_err(error)?;
+            }
+        } else {
+            let sync = match durability {
+                Durability::Synced if !self.numbered => Sync::Now,
+                _ => Sync::Later,
+            };
+            meta::replace_file(&*self.disk, &path, stored, sync)?;
+            self.numbered |= sync == Sync::Now;
+        }
+        self.len = Some(stored.len());
         Ok(())
     }
 
