@@ -12,7 +12,7 @@ use types::{AckPolicy, ConsumerConfig, SequencePair};
 
 use crate::dice::Dice;
 use crate::oracle::{Oracle, Since};
-use crate::steps::{Op, Scale, filters, random_config, random_op};
+use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
 use crate::world::{World, at};
 
@@ -64,7 +64,7 @@ impl Session {
         let config = random_config(&mut dice, Scale::Small);
         let made = world.create(&config);
         let is_made = made.is_ok();
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             eprintln!("{config:?}");
         }
         let session = Session {
@@ -133,7 +133,7 @@ impl Session {
     }
 
     fn note(&mut self, what: &str) {
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             let held: Vec<u64> = self.oracle.now.msgs.keys().copied().collect();
             eprintln!("{held:?} {what}");
         }
