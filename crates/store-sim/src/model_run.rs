@@ -5,6 +5,7 @@ use env::{Crash, Disk};
 use store::{Durability, Filter, MemStore, NewMsg, Removed, StoreError, StreamStore, Upkeep};
 
 use crate::dice::Dice;
+use crate::keys::Keys;
 use crate::model::Model;
 use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
@@ -160,7 +161,7 @@ impl Run {
             Kind::Memory => (None, Box::new(MemStore::new(&config))),
             Kind::SmallBlocks | Kind::UsualBlocks => {
                 let size = if kind == Kind::SmallBlocks { 300 + dice.below(3_000) } else { 0 };
-                let mut world = World::new(size);
+                let mut world = World::new(size).with_keys(Keys::of(seed / 8));
                 if !(seed / 8).is_multiple_of(3) {
                     world.options.cache_bytes = 256 << 10;
                 }
@@ -276,7 +277,7 @@ impl Run {
     }
 
     fn reopen(&mut self) -> Verdict {
-        let Some(world) = self.world.clone() else { return Ok(()) };
+        let Some(mut world) = self.world.clone() else { return Ok(()) };
         let (how, crash) = match self.dice.below(6) {
             0 => ("stop", None),
             1 => ("stop, index removed", None),
@@ -303,7 +304,11 @@ impl Run {
                 world.disk.crash(crash);
             }
         }
+        world.change_keys(&mut self.looks);
         let opened = world.open()?.ok_or("the stream is gone")?;
+        world.settle_keys();
+        world.check_encrypted()?;
+        self.world = Some(world);
         self.store = opened.store;
         ensure!(opened.config == self.model.config, "another configuration: {:?}", opened.config);
         // Age is applied by the owner, who knows the time.

@@ -313,6 +313,7 @@ impl Session {
                 if since == Since::Synced && well {
                     self.erased.append(&mut self.erasing);
                     self.check_erased()?;
+                    self.world.check_encrypted()?;
                 }
                 Ok(Step::Done)
             }
@@ -507,6 +508,7 @@ impl Ashes {
             let at = self.world.disk.changes() + offset;
             self.world.disk.inject_at(at, env::Incident::PowerCut);
         }
+        self.world.change_keys(&mut Dice::new(seed ^ 1 << 57));
         let opened = self.world.open();
         if self.world.disk.is_dead() {
             return Ok(None);
@@ -515,6 +517,8 @@ impl Ashes {
             ensure!(!self.made, "the stream is gone");
             return Ok(None);
         };
+        self.world.settle_keys();
+        self.world.check_encrypted()?;
         let mut store = opened.store;
         let since = match crash {
             Some(Crash::KeepAll) => Since::Written,
