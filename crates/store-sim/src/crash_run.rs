@@ -124,6 +124,18 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
                 .map_err(|wrong| format!("cut at {cut_at} of opening, {ending:?}: {wrong}"))?;
         }
     }
+    // A call fails while it is opened.
+    let mut stumbles = Dice::new(seed ^ 8 << 56);
+    if stumbles.once_in(3) {
+        let mut fork = ashes.fork();
+        let calls = if stumbles.once_in(2) { 120 } else { 12 };
+        let call = stumbles.below(calls);
+        fork.stumble(crash, seed ^ 8 << 56, call);
+        opened += 1;
+        let again = if stumbles.once_in(2) { Some(Crash::DropUnsynced) } else { None };
+        fork.rise(again, seed ^ 9 << 56, None)
+            .map_err(|wrong| format!("call {call} of opening fails, {again:?}: {wrong}"))?;
+    }
     let Some(mut session) = ashes.rise(Some(crash), seed ^ 3 << 56, None)? else {
         return Ok(opened);
     };

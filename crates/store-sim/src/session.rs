@@ -489,6 +489,18 @@ impl Ashes {
         &self.world
     }
 
+    /// Crashes, and one call of the disk fails while the stream is opened, whether that succeeds or
+    /// not. What is left was never served.
+    pub fn stumble(&mut self, crash: Crash, seed: u64, call: u64) {
+        self.oracle.torn |= matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
+        self.world.disk.crash(crash);
+        self.world.change_keys(&mut Dice::new(seed));
+        let at = self.world.disk.changes() + call;
+        self.world.disk.inject_at(at, env::Incident::Error(std::io::ErrorKind::Other));
+        drop(self.world.open());
+        self.world.disk.clear_faults();
+    }
+
     /// Crashes, opens the stream again and judges what is there. `None` where there is no stream,
     /// or the power went again while it was opened; `seed` decides what happens next.
     ///
