@@ -1,8 +1,9 @@
 //! Derivation, key files and candidates, as the reference has them.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use env::{Crash, Disk, DiskOp, Fault, OpenMode};
+use env::{Crash, Disk, DiskOp, Fault, OpenMode, SimDisk};
 
 use super::secret::Secret;
 use super::*;
@@ -207,4 +208,22 @@ fn what_is_kept_aside_follows_the_key() {
             }
         }
     }
+}
+
+#[test]
+fn keys_of_removed_blocks_go_with_the_sync_of_their_own_directory() {
+    let inner = SimDisk::new();
+    let (msgs, other) = (Path::new("/msgs"), Path::new("/other"));
+    inner.create_dir_all(msgs).and_then(|()| inner.create_dir_all(other)).unwrap();
+    let vault = Arc::new(vault(StoreCipher::Aes, "key", None));
+    let disk = BlockDisk::new(Arc::new(inner.clone()), vault);
+    let block = msgs.join("1.blk");
+    drop(disk.open(&block, OpenMode::Truncate).unwrap());
+    disk.unlink(&block).unwrap();
+    let is_there = || inner.info(&msgs.join("1.key")).unwrap().is_some();
+    // That of another one has nothing to do with it, and ends.
+    disk.sync_dir(other).unwrap();
+    assert!(is_there());
+    disk.sync_dir(msgs).unwrap();
+    assert!(!is_there());
 }
