@@ -1,6 +1,7 @@
 //! Tests of the file formats, byte by byte.
 
 mod consumer_file;
+mod glance;
 mod index_db;
 mod origins;
 mod packed;
