@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use env::{Crash, Incident};
 
 use crate::dice::Dice;
+use crate::keys::Keys;
 use crate::session::{Ashes, Session, Step};
 use crate::verdict::{Verdict, ensure};
 use crate::world::World;
@@ -42,7 +43,7 @@ impl Tally {
 }
 
 fn world(seed: u64) -> World {
-    World::new(200 + 300 * (seed % 5))
+    World::new(200 + 300 * (seed % 5)).with_keys(Keys::of(seed))
 }
 
 /// A session until it is over, or down.
@@ -109,7 +110,9 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
     // The power goes a second time while the stream is opened.
     if dice.once_in(2) {
         let mut fork = ashes.fork();
-        let cut_at = dice.below(12);
+        // A change of keys takes many calls.
+        let calls = if ashes.world().is_encrypted() && dice.once_in(2) { 120 } else { 12 };
+        let cut_at = dice.below(calls);
         if fork.rise(Some(crash), seed ^ 1 << 56, Some(cut_at))?.is_none()
             && fork.world().disk.is_dead()
         {
@@ -120,6 +123,18 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
             fork.rise(Some(ending), seed ^ 2 << 56, None)
                 .map_err(|wrong| format!("cut at {cut_at} of opening, {ending:?}: {wrong}"))?;
         }
+    }
+    // A call fails while it is opened.
+    let mut stumbles = Dice::new(seed ^ 8 << 56);
+    if stumbles.once_in(3) {
+        let mut fork = ashes.fork();
+        let calls = if stumbles.once_in(2) { 120 } else { 12 };
+        let call = stumbles.below(calls);
+        fork.stumble(crash, seed ^ 8 << 56, call);
+        opened += 1;
+        let again = if stumbles.once_in(2) { Some(Crash::DropUnsynced) } else { None };
+        fork.rise(again, seed ^ 9 << 56, None)
+            .map_err(|wrong| format!("call {call} of opening fails, {again:?}: {wrong}"))?;
     }
     let Some(mut session) = ashes.rise(Some(crash), seed ^ 3 << 56, None)? else {
         return Ok(opened);

@@ -15,6 +15,7 @@ use store::{
 use types::{AckPolicy, Compression, ConsumerConfig, SequencePair, StreamConfig};
 
 use crate::dice::Dice;
+use crate::keys::Keys;
 use crate::known::is_known;
 use crate::model::{Model, ModelMsg};
 use crate::verdict::{Verdict, ensure};
@@ -50,11 +51,13 @@ pub enum Subject {
     NoIndex,
     /// Stopped, with compressed blocks.
     Compressed,
+    /// Stopped, and encrypted.
+    Encrypted,
 }
 
 /// All of them.
-pub const SUBJECTS: [Subject; 4] =
-    [Subject::Stopped, Subject::Killed, Subject::NoIndex, Subject::Compressed];
+pub const SUBJECTS: [Subject; 5] =
+    [Subject::Stopped, Subject::Killed, Subject::NoIndex, Subject::Compressed, Subject::Encrypted];
 
 /// A store to damage, and what it holds.
 pub struct Victim {
@@ -72,7 +75,8 @@ impl Victim {
     /// # Errors
     /// If the store does not do as the model without any damage.
     pub fn new(subject: Subject) -> Verdict<Victim> {
-        let world = World::new(330);
+        let keys = if subject == Subject::Encrypted { Keys::of(5) } else { None };
+        let world = World::new(330).with_keys(keys);
         let mut config = config();
         if subject == Subject::Compressed {
             config.compression = Compression::S2;
@@ -224,8 +228,9 @@ impl Victim {
                 store
             }
             Some(Opening::Offline { reason, .. }) => {
-                // Out of a damaged configuration nothing is made up, and nothing is touched.
-                ensure!(is_meta, "offline: {reason}");
+                // Out of a damaged configuration, or without a block's key, nothing is made up, and
+                // nothing is touched.
+                ensure!(is_meta || name.ends_with(".key"), "offline: {reason}");
                 ensure!(world.disk.files(&world.account) == before, "offline, and files changed");
                 return Ok(());
             }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use store::{Filter, MsgRef, Purge, StreamStore};
 use types::{Discard, StreamConfig, Timestamp};
 
+use crate::dice::Dice;
 use crate::verdict::{Verdict, ensure, same};
 
 /// A message as the model has it.
@@ -103,8 +104,11 @@ impl Model {
     }
 
     fn matching(&self, filter: &Filter) -> Vec<u64> {
-        let fits = |(_, msg): &(&u64, &ModelMsg)| filter.matches(msg.subject.as_bytes());
-        self.msgs.iter().filter(fits).map(|(&seq, _)| seq).collect()
+        let fits = |(subject, _): &(&String, &BTreeSet<u64>)| filter.matches(subject.as_bytes());
+        let mut seqs: Vec<u64> =
+            self.by_subject.iter().filter(fits).flat_map(|(_, seqs)| seqs).copied().collect();
+        seqs.sort_unstable();
+        seqs
     }
 
     /// Appends and applies the limits: the sequence and what went, or the text of the refusal.
@@ -226,11 +230,85 @@ impl Model {
         Ok(())
     }
 
-    /// Compares everything that a store can be asked.
+    /// Compares everything that a store can be asked, about many places in the stream.
     ///
     /// # Errors
     /// What differs.
     pub fn compare(&self, store: &mut dyn StreamStore, filters: &[Filter]) -> Verdict {
+        let first_seq = store.totals().first_seq;
+        let step = (self.last_seq.saturating_sub(first_seq) / 12).max(1);
+        let from = first_seq.saturating_sub(1);
+        let places: Vec<u64> =
+            (from..=self.last_seq + step).step_by(usize::try_from(step).unwrap_or(1)).collect();
+        self.compare_messages(store)?;
+        self.compare_filters(store, filters, &places)
+    }
+
+    /// Compares the same about some places, as the dice say: most of them are at messages.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn compare_some(
+        &self,
+        store: &mut dyn StreamStore,
+        filters: &[Filter],
+        dice: &mut Dice,
+    ) -> Verdict {
+        let places = [self.some_place(dice), self.some_place(dice)];
+        self.compare_messages(store)?;
+        self.compare_filters(store, filters, &places)
+    }
+
+    /// Asks a single question.
+    ///
+    /// # Errors
+    /// What differs.
+    pub fn probe(
+        &self,
+        store: &mut dyn StreamStore,
+        filters: &[Filter],
+        dice: &mut Dice,
+    ) -> Verdict {
+        let place = self.some_place(dice);
+        if dice.once_in(4) {
+            return self.compare_message(store, place);
+        }
+        let Some(filter) = dice.pick(filters) else { return Ok(()) };
+        let matching = self.matching(filter);
+        let question = *dice.pick(&QUESTIONS).unwrap_or(&Question::Next);
+        self.ask(store, filter, &matching, place, question)
+            .map_err(|wrong| format!("{filter:?}: {wrong}"))
+    }
+
+    fn some_place(&self, dice: &mut Dice) -> u64 {
+        let first = self.msgs.keys().next().copied().unwrap_or(self.last_seq + 1);
+        let any = first.saturating_sub(1) + dice.below((self.last_seq + 3).saturating_sub(first));
+        if dice.once_in(4) {
+            return any;
+        }
+        // Long runs of sequences may be left out.
+        let held = self.msgs.range(any..).next().map_or(self.last_seq, |(&seq, _)| seq);
+        (held + dice.below(3)).saturating_sub(1)
+    }
+
+    fn is_as_held(&self, got: Option<&MsgRef<'_>>) -> bool {
+        got.is_none_or(|got| self.msgs.get(&got.seq).is_some_and(|want| want.is(got)))
+    }
+
+    fn compare_message(&self, store: &mut dyn StreamStore, seq: u64) -> Verdict {
+        let got = store.get(seq).map_err(|error| format!("get {seq}: {error}"))?;
+        match (got, self.msgs.get(&seq)) {
+            (None, None) => Ok(()),
+            (Some(got), Some(want)) => {
+                ensure!(got.seq == seq && want.is(&got), "{seq}: {got:?}, not {want:?}");
+                Ok(())
+            }
+            (got, want) => Err(format!("{seq}: {got:?}, not {want:?}")),
+        }
+    }
+
+    /// Compares what is held and what is gone, one by one.
+    fn compare_messages(&self, store: &mut dyn StreamStore) -> Verdict {
         self.compare_totals(store)?;
         let totals = store.totals();
         let deleted: Vec<u64> =
@@ -240,66 +318,106 @@ impl Model {
         let some = deleted.len() / 2;
         same!(store.deleted(some), deleted.get(..some).unwrap_or_default(), "some deleted");
         for seq in totals.first_seq.saturating_sub(2)..=self.last_seq + 1 {
-            let got = store.get(seq).map_err(|error| format!("get {seq}: {error}"))?;
-            match (got, self.msgs.get(&seq)) {
-                (None, None) => {}
-                (Some(got), Some(want)) => {
-                    ensure!(got.seq == seq && want.is(&got), "{seq}: {got:?}, not {want:?}");
-                }
-                (got, want) => return Err(format!("{seq}: {got:?}, not {want:?}")),
-            }
+            self.compare_message(store, seq)?;
         }
         for (subject, seqs) in &self.by_subject {
             let last = seqs.last().copied().unwrap_or_default();
             same!(store.last_seq_of(subject.as_bytes()), last, "last of {subject}");
         }
         same!(store.last_seq_of(b"not.there"), 0, "last of a subject that is not there");
+        Ok(())
+    }
+
+    fn compare_filters(
+        &self,
+        store: &mut dyn StreamStore,
+        filters: &[Filter],
+        places: &[u64],
+    ) -> Verdict {
         for filter in filters {
-            self.compare_filter(store, filter).map_err(|wrong| format!("{filter:?}: {wrong}"))?;
+            self.compare_filter(store, filter, places)
+                .map_err(|wrong| format!("{filter:?}: {wrong}"))?;
         }
         Ok(())
     }
 
-    fn compare_filter(&self, store: &mut dyn StreamStore, filter: &Filter) -> Verdict {
+    fn compare_filter(
+        &self,
+        store: &mut dyn StreamStore,
+        filter: &Filter,
+        places: &[u64],
+    ) -> Verdict {
         let matching = self.matching(filter);
-        let first_seq = store.totals().first_seq;
-        let step = (self.last_seq.saturating_sub(first_seq) / 12).max(1);
-        let mut from = first_seq.saturating_sub(1);
-        loop {
-            let next = store.next_match(filter, from).map_err(|error| error.to_string())?;
-            let want = matching.iter().copied().find(|&seq| seq >= from);
-            same!(next.map(|got| got.seq), want, "next from {from}");
-            let last = store.last_match(filter, from).map_err(|error| error.to_string())?;
-            let want = matching.iter().copied().rfind(|&seq| seq <= from);
-            same!(last.map(|got| got.seq), want, "last up to {from}");
-            let count = matching.iter().filter(|&&seq| seq >= from).count() as u64;
-            same!(store.count_from(from, filter), count, "count from {from}");
-            let mut per_subject: BTreeMap<&str, u64> = BTreeMap::new();
-            for seq in matching.iter().filter(|&&seq| seq <= from) {
-                if let Some(msg) = self.msgs.get(seq) {
-                    per_subject.insert(&msg.subject, *seq);
-                }
+        for &from in places {
+            for question in QUESTIONS {
+                self.ask(store, filter, &matching, from, question)?;
             }
-            let mut want: Vec<u64> = per_subject.into_values().collect();
-            want.sort_unstable();
-            same!(store.last_per_subject(filter, from), want, "last per subject up to {from}");
-            if from > self.last_seq {
-                break;
-            }
-            from += step;
         }
-        let fits = |(subject, _): &(&String, &BTreeSet<u64>)| filter.matches(subject.as_bytes());
-        let want: Vec<(String, u64)> = self
-            .by_subject
-            .iter()
-            .filter(fits)
-            .map(|(subject, seqs)| (subject.clone(), seqs.len() as u64))
-            .collect();
-        let mut got = Vec::new();
+        let mut want =
+            self.by_subject.iter().filter(|(subject, _)| filter.matches(subject.as_bytes()));
+        let mut wrong = None;
         store.subject_totals(filter, &mut |subject, count| {
-            got.push((String::from_utf8_lossy(subject).into_owned(), count));
+            let want = want.next().map(|(subject, seqs)| (subject, seqs.len() as u64));
+            if want.is_none_or(|want| (want.0.as_bytes(), want.1) != (subject, count)) {
+                let got = String::from_utf8_lossy(subject).into_owned();
+                wrong.get_or_insert_with(|| format!("{count} of {got}, not {want:?}"));
+            }
         });
-        same!(got, want, "totals per subject");
+        ensure!(wrong.is_none(), "totals per subject: {}", wrong.unwrap_or_default());
+        same!(want.next().map(|(subject, _)| subject), None, "totals per subject: missing");
+        Ok(())
+    }
+
+    fn ask(
+        &self,
+        store: &mut dyn StreamStore,
+        filter: &Filter,
+        matching: &[u64],
+        from: u64,
+        question: Question,
+    ) -> Verdict {
+        match question {
+            Question::Next => {
+                let next = store.next_match(filter, from).map_err(|error| error.to_string())?;
+                let want = matching.iter().copied().find(|&seq| seq >= from);
+                same!(next.as_ref().map(|got| got.seq), want, "next from {from}");
+                ensure!(self.is_as_held(next.as_ref()), "next from {from}: {next:?}");
+            }
+            Question::Last => {
+                let last = store.last_match(filter, from).map_err(|error| error.to_string())?;
+                let want = matching.iter().copied().rfind(|&seq| seq <= from);
+                same!(last.as_ref().map(|got| got.seq), want, "last up to {from}");
+                ensure!(self.is_as_held(last.as_ref()), "last up to {from}: {last:?}");
+            }
+            Question::Count => {
+                let count = matching.iter().filter(|&&seq| seq >= from).count() as u64;
+                same!(store.count_from(from, filter), count, "count from {from}");
+            }
+            Question::LastPerSubject => {
+                let mut subjects: BTreeSet<&str> = BTreeSet::new();
+                let mut want: Vec<u64> = matching
+                    .iter()
+                    .copied()
+                    .filter(|&seq| seq <= from)
+                    .rev()
+                    .filter(|seq| self.msgs.get(seq).is_some_and(|m| subjects.insert(&m.subject)))
+                    .collect();
+                want.reverse();
+                same!(store.last_per_subject(filter, from), want, "last per subject up to {from}");
+            }
+        }
         Ok(())
     }
 }
+
+/// What can be asked of a filter and a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    Next,
+    Last,
+    Count,
+    LastPerSubject,
+}
+
+const QUESTIONS: [Question; 4] =
+    [Question::Next, Question::Last, Question::Count, Question::LastPerSubject];

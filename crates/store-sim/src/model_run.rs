@@ -1,14 +1,13 @@
 //! Random operations on a store and on the model, which must answer alike; the store is stopped,
 //! killed, powered off and opened again in between, and its disk fills up.
 
-use std::collections::BTreeSet;
-
 use env::{Crash, Disk};
-use store::{Durability, MemStore, NewMsg, Removed, StoreError, StreamStore, Upkeep};
+use store::{Durability, Filter, MemStore, NewMsg, Removed, StoreError, StreamStore, Upkeep};
 
 use crate::dice::Dice;
+use crate::keys::Keys;
 use crate::model::Model;
-use crate::steps::{Op, Scale, filters, random_config, random_op};
+use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
 use crate::world::{World, at};
 
@@ -46,8 +45,10 @@ impl Kind {
 /// What differs.
 pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i64) -> Verdict {
     let mut told = Vec::new();
-    let mut removed = |removed: Removed<'_>| told.push((removed.seq, removed.bytes));
-    let sizes: Vec<(u64, u64)> = model.msgs.iter().map(|(&seq, msg)| (seq, msg.size)).collect();
+    let held = &model.msgs;
+    let mut removed = |removed: Removed<'_>| {
+        told.push((removed.seq, removed.bytes, held.get(&removed.seq).map(|msg| msg.size)));
+    };
     let want = match op {
         Op::Append(msg) => {
             let mut msg = msg.clone();
@@ -66,7 +67,7 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
                     same!(seq, model_seq, "sequence");
                     // What does not fit at all goes at once.
                     if gone.contains(&seq) {
-                        ensure!(told.contains(&(seq, size)), "{seq} went untold");
+                        ensure!(told.contains(&(seq, size, None)), "{seq} went untold");
                     }
                     gone
                 }
@@ -115,13 +116,13 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
             model.enforce()
         }
     };
-    let told_seqs: BTreeSet<u64> = told.iter().map(|&(seq, _)| seq).collect();
-    same!(told_seqs.len(), told.len(), "told once each");
-    same!(told_seqs, want.into_iter().collect::<BTreeSet<u64>>(), "removed");
-    for (seq, bytes) in told {
-        if let Ok(place) = sizes.binary_search_by_key(&seq, |&(seq, _)| seq) {
-            same!(Some(bytes), sizes.get(place).map(|&(_, size)| size), "bytes of {seq}");
-        }
+    let mut want = want;
+    want.sort_unstable();
+    told.sort_unstable();
+    let told_seqs: Vec<u64> = told.iter().map(|&(seq, ..)| seq).collect();
+    same!(told_seqs, want, "removed");
+    for (seq, bytes, size) in told {
+        same!(bytes, size.unwrap_or(bytes), "bytes of {seq}");
     }
     Ok(())
 }
@@ -140,6 +141,9 @@ pub fn run(seed: u64, kind: Kind) -> Verdict {
 
 struct Run {
     dice: Dice,
+    /// What is looked at, without an effect on what is done.
+    looks: Dice,
+    filters: Vec<Filter>,
     /// None for the store in memory.
     world: Option<World>,
     store: Box<dyn StreamStore>,
@@ -157,17 +161,29 @@ impl Run {
             Kind::Memory => (None, Box::new(MemStore::new(&config))),
             Kind::SmallBlocks | Kind::UsualBlocks => {
                 let size = if kind == Kind::SmallBlocks { 300 + dice.below(3_000) } else { 0 };
-                let world = World::new(size);
+                let mut world = World::new(size).with_keys(Keys::of(seed / 8));
+                if !(seed / 8).is_multiple_of(3) {
+                    world.options.cache_bytes = 256 << 10;
+                }
                 let store = world.create(&config).map_err(|error| format!("create: {error}"))?;
                 (Some(world), store)
             }
         };
         let model = Model::new(&config);
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             eprintln!("{config:?}");
         }
-        let last = String::new();
-        Ok(Run { dice, world, store, model, seconds: 0, expired_at: 0, last })
+        Ok(Run {
+            dice,
+            looks: Dice::new(!seed),
+            filters: filters(),
+            world,
+            store,
+            model,
+            seconds: 0,
+            expired_at: 0,
+            last: String::new(),
+        })
     }
 
     fn step(&mut self, number: u64) -> Verdict {
@@ -196,17 +212,27 @@ impl Run {
         }
         if self.dice.once_in(50) && self.world.is_some() {
             self.reopen()?;
-            return self.model.compare(&mut *self.store, &filters());
+            return self.compare_some();
+        }
+        if number == OPS_PER_RUN - 1 {
+            return self.model.compare(&mut *self.store, &self.filters);
         }
         if number % COMPARE_EVERY == COMPARE_EVERY - 1 {
-            return self.model.compare(&mut *self.store, &filters());
+            return self.compare_some();
+        }
+        if self.looks.once_in(3) {
+            return self.model.probe(&mut *self.store, &self.filters, &mut self.looks);
         }
         Ok(())
     }
 
+    fn compare_some(&mut self) -> Verdict {
+        self.model.compare_some(&mut *self.store, &self.filters, &mut self.looks)
+    }
+
     /// The calls, for people.
     fn show(&self, what: &str) {
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             let held: Vec<u64> = self.model.msgs.keys().copied().collect();
             eprintln!("{held:?} {what}");
         }
@@ -243,7 +269,7 @@ impl Run {
             Err(StoreError::NoSpace) if self.store.totals().last_seq == model.last_seq => {
                 self.model = model;
             }
-            Err(StoreError::NoSpace) => self.model.compare(&mut *self.store, &filters())?,
+            Err(StoreError::NoSpace) => self.compare_some()?,
             Err(error) => return Err(format!("on a full disk: {error}")),
         }
         self.flush(Durability::Synced)?;
@@ -251,7 +277,7 @@ impl Run {
     }
 
     fn reopen(&mut self) -> Verdict {
-        let Some(world) = self.world.clone() else { return Ok(()) };
+        let Some(mut world) = self.world.clone() else { return Ok(()) };
         let (how, crash) = match self.dice.below(6) {
             0 => ("stop", None),
             1 => ("stop, index removed", None),
@@ -278,7 +304,11 @@ impl Run {
                 world.disk.crash(crash);
             }
         }
+        world.change_keys(&mut self.looks);
         let opened = world.open()?.ok_or("the stream is gone")?;
+        world.settle_keys();
+        world.check_encrypted()?;
+        self.world = Some(world);
         self.store = opened.store;
         ensure!(opened.config == self.model.config, "another configuration: {:?}", opened.config);
         // Age is applied by the owner, who knows the time.

@@ -12,7 +12,7 @@ use types::{AckPolicy, ConsumerConfig, SequencePair};
 
 use crate::dice::Dice;
 use crate::oracle::{Oracle, Since};
-use crate::steps::{Op, Scale, filters, random_config, random_op};
+use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
 use crate::world::{World, at};
 
@@ -64,7 +64,7 @@ impl Session {
         let config = random_config(&mut dice, Scale::Small);
         let made = world.create(&config);
         let is_made = made.is_ok();
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             eprintln!("{config:?}");
         }
         let session = Session {
@@ -133,7 +133,7 @@ impl Session {
     }
 
     fn note(&mut self, what: &str) {
-        if std::env::var_os("SIM_SHOW").is_some() {
+        if is_shown() {
             let held: Vec<u64> = self.oracle.now.msgs.keys().copied().collect();
             eprintln!("{held:?} {what}");
         }
@@ -313,6 +313,7 @@ impl Session {
                 if since == Since::Synced && well {
                     self.erased.append(&mut self.erasing);
                     self.check_erased()?;
+                    self.world.check_encrypted()?;
                 }
                 Ok(Step::Done)
             }
@@ -505,6 +506,18 @@ impl Ashes {
         &self.world
     }
 
+    /// Crashes, and one call of the disk fails while the stream is opened, whether that succeeds or
+    /// not. What is left was never served.
+    pub fn stumble(&mut self, crash: Crash, seed: u64, call: u64) {
+        self.oracle.torn |= matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
+        self.world.disk.crash(crash);
+        self.world.change_keys(&mut Dice::new(seed));
+        let at = self.world.disk.changes() + call;
+        self.world.disk.inject_at(at, env::Incident::Error(std::io::ErrorKind::Other));
+        drop(self.world.open());
+        self.world.disk.clear_faults();
+    }
+
     /// Crashes, opens the stream again and judges what is there. `None` where there is no stream,
     /// or the power went again while it was opened; `seed` decides what happens next.
     ///
@@ -524,6 +537,7 @@ impl Ashes {
             let at = self.world.disk.changes() + offset;
             self.world.disk.inject_at(at, env::Incident::PowerCut);
         }
+        self.world.change_keys(&mut Dice::new(seed ^ 1 << 57));
         let opened = self.world.open();
         if self.world.disk.is_dead() {
             return Ok(None);
@@ -532,6 +546,8 @@ impl Ashes {
             ensure!(!self.made, "the stream is gone");
             return Ok(None);
         };
+        self.world.settle_keys();
+        self.world.check_encrypted()?;
         let mut store = opened.store;
         let since = match crash {
             Some(Crash::KeepAll) => Since::Written,

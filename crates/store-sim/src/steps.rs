@@ -1,5 +1,7 @@
 //! Random configurations and random operations.
 
+use std::sync::LazyLock;
+
 use store::{Erase, Filter, Purge};
 use types::{Compression, Discard, Retention, StreamConfig};
 
@@ -83,6 +85,13 @@ pub fn random_config(dice: &mut Dice, scale: Scale) -> StreamConfig {
     config
 }
 
+/// Whether calls are to be shown while they are made: `SIM_SHOW` is set.
+#[must_use]
+pub fn is_shown() -> bool {
+    static IS_SHOWN: LazyLock<bool> = LazyLock::new(|| std::env::var_os("SIM_SHOW").is_some());
+    *IS_SHOWN
+}
+
 /// Filters to compare with.
 #[must_use]
 pub fn filters() -> Vec<Filter> {
@@ -139,8 +148,7 @@ pub fn random_op(dice: &mut Dice, model: &Model, seconds: &mut i64, scale: Scale
             Op::Remove(first + dice.below(span), erase)
         }
         2 if dice.once_in(3) => {
-            let filters = filters();
-            let filter = dice.pick(&filters).cloned().unwrap_or_default();
+            let filter = dice.pick(&filters()).cloned().unwrap_or_default();
             let below_seq =
                 if dice.once_in(2) { first + dice.below(span) + dice.below(3) } else { 0 };
             let keep = if dice.once_in(3) { dice.below(6) } else { 0 };

@@ -7,7 +7,9 @@ use env::{Disk, SimDisk};
 use store::{FileStore, FileStoreOptions, Opening, StoreError, StreamStore, open_account};
 use types::{Storage, StreamConfig, Timestamp};
 
-use crate::verdict::Verdict;
+use crate::dice::Dice;
+use crate::keys::Keys;
+use crate::verdict::{Verdict, ensure};
 
 /// The disk with the stream, and what it takes to open it again.
 #[derive(Clone, Debug)]
@@ -18,6 +20,8 @@ pub struct World {
     pub account: PathBuf,
     /// How the store may use the machine.
     pub options: FileStoreOptions,
+    /// None: it stays plain.
+    keys: Option<Keys>,
 }
 
 /// A stream that opened.
@@ -44,6 +48,56 @@ impl World {
                 block_bytes,
                 ..FileStoreOptions::default()
             },
+            keys: None,
+        }
+    }
+
+    /// The same, encrypted with keys.
+    #[must_use]
+    pub fn with_keys(mut self, keys: Option<Keys>) -> Self {
+        self.options.encryption = keys.as_ref().and_then(Keys::encryption);
+        self.keys = keys;
+        self
+    }
+
+    /// Before it is opened again: now and then with other keys, if it has any.
+    pub fn change_keys(&mut self, dice: &mut Dice) {
+        if let Some(keys) = &mut self.keys {
+            keys.change(dice);
+            self.options.encryption = keys.encryption();
+        }
+    }
+
+    /// Whether what is written now is encrypted.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.options.encryption.is_some()
+    }
+
+    /// Where encryption is asked for, no file holds what starts a message of
+    /// [`random_op`](crate::steps::random_op).
+    ///
+    /// # Errors
+    /// Which file does.
+    pub fn check_encrypted(&self) -> Verdict {
+        if !self.is_encrypted() {
+            return Ok(());
+        }
+        for (path, bytes) in self.disk.files(&self.account) {
+            let is_start = |window: &[u8]| match window {
+                [b'<', number @ .., b'>'] => number.iter().all(u8::is_ascii_hexdigit),
+                _ => false,
+            };
+            let found = bytes.windows(18).any(is_start);
+            ensure!(!found, "a payload is readable in {}", path.display());
+        }
+        Ok(())
+    }
+
+    /// It was opened with the keys it has now.
+    pub fn settle_keys(&mut self) {
+        if let Some(keys) = &mut self.keys {
+            keys.settle();
         }
     }
 

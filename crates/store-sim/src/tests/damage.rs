@@ -34,3 +34,8 @@ fn damage_without_an_index_costs_what_is_damaged() {
 fn damage_to_compressed_blocks_costs_what_they_held() {
     check_all_damage(Subject::Compressed);
 }
+
+#[test]
+fn damage_to_an_encrypted_store_costs_what_is_damaged() {
+    check_all_damage(Subject::Encrypted);
+}

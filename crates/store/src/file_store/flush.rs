@@ -2,7 +2,7 @@
 
 use super::block::{Block, ToldBy};
 use super::trouble::Failure;
-use super::{Erasure, FileStore};
+use super::{Erasure, FileStore, IndexDue};
 use crate::api::{Durability, StoreError};
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -70,7 +70,9 @@ impl FileStore {
             }
             let had_buried = !self.buried.is_empty() || !self.waiting.is_empty();
             self.remove_waiting().map_err(|failure| self.flush_failed(failure))?;
-            self.remove_buried();
+            if !self.buried.is_empty() && self.drop_index().is_ok() {
+                self.index_due = IndexDue::Must;
+            }
             if !self.unlink_for_space() && !had_buried {
                 return Err(error);
             }

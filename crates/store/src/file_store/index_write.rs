@@ -169,22 +169,21 @@ impl FileStore {
 
     /// Removes an index that would say something wrong.
     pub(super) fn drop_index(&mut self) -> Result<(), StoreError> {
+        let error = |error| io_error("removing the index", error);
+        for name in [WITNESS, INDEX] {
+            match self.disk.unlink(&self.msgs_dir.join(name)) {
+                Ok(()) => self.dir_dirty = true,
+                Err(gone) if gone.kind() == std::io::ErrorKind::NotFound => {}
+                Err(other) => return Err(error(other)),
+            }
+        }
+        self.index_ends_in_zeros = false;
+        if !self.buried.is_empty() {
+            // No power cut may leave the index and take what it needs.
+            self.disk.sync_dir(&self.msgs_dir).map_err(error)?;
+            self.remove_buried();
+        }
         self.indexed_up_to = 0;
-        self.remove_buried();
-        match self.disk.unlink(&self.msgs_dir.join(WITNESS)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(io_error("removing the index", error));
-            }
-            _ => {}
-        }
-        match self.disk.unlink(&self.msgs_dir.join(INDEX)) {
-            Ok(()) => {
-                self.index_ends_in_zeros = false;
-                self.dir_dirty = true;
-                Ok(())
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(io_error("removing the index", error)),
-        }
+        Ok(())
     }
 }

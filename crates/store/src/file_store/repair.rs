@@ -15,6 +15,9 @@ use env::OpenMode;
 /// The report's file, in the stream's directory; the reference ignores it.
 pub(super) const LOST: &str = "lost.json";
 
+/// What is in the name of a file with damaged bytes, before its number; neither server reads it.
+pub(super) const ASIDE: &str = ".blk.bad-";
+
 /// A block to repair.
 #[derive(Clone, Debug)]
 pub(super) struct Damaged {
@@ -127,7 +130,7 @@ impl FileStore {
         Ok(())
     }
 
-    /// Keeps bytes of block `index` under a name that neither server reads.
+    /// Keeps bytes of block `index` aside.
     pub(super) fn set_aside(&self, index: u64, bytes: &[u8]) -> Result<(), StoreError> {
         let error = |error| io_error("keeping damaged bytes", error);
         let mut number = 1;
@@ -177,7 +180,7 @@ impl FileStore {
     }
 
     fn aside_path(&self, index: u64, number: u32) -> std::path::PathBuf {
-        self.msgs_dir.join(format!("{index}.blk.bad-{number}"))
+        self.msgs_dir.join(format!("{index}{ASIDE}{number}"))
     }
 
     /// Keeps the report of what is lost beside the configuration.

@@ -428,3 +428,77 @@ fn a_changed_compression_is_that_of_later_blocks() {
         assert!((70..=180).all(|seq| payload_of(&mut *store, seq).as_ref() == Some(&text)));
     }
 }
+
+/// Opened with encryption after it was plain, the stream holds this, and no file says so.
+fn check_encrypted(world: &mut World, want: &[u64], what: &str) {
+    for previous in ["older", ""] {
+        world.options.encryption = Some(keyed(StoreCipher::Aes, "key", previous));
+        let mut store = world.open();
+        assert_eq!(seqs(&mut *store), want, "{what}");
+        assert_eq!(store.lost(), None, "{what}");
+        drop(store);
+        assert_eq!(holding(world, "secret"), Vec::<PathBuf>::new(), "{what}");
+        world.disk.crash(Crash::DropUnsynced);
+    }
+}
+
+#[test]
+fn a_plain_block_without_a_whole_record_does_not_keep_encryption_from_being_turned_on() {
+    for len in [0, 1, 40] {
+        let mut world = World::new(600);
+        let mut store = world.create(&config());
+        put(&mut store, "s", &"secret".repeat(20), 1);
+        store.flush(Durability::Written).unwrap();
+        drop(store);
+        // What a power cut may leave of it.
+        world.edit("msgs/1.blk", |bytes| bytes.truncate(len));
+        check_encrypted(&mut world, &[], &format!("{len} bytes"));
+    }
+}
+
+#[test]
+fn files_of_emptied_blocks_do_not_stay_plain() {
+    let mut world = filled(None, Compression::None);
+    // As little as this is not worth a new index then.
+    world.options.block_bytes = 1 << 20;
+    let mut store = world.open();
+    for seq in 1..=12 {
+        store.remove(seq, Erase::Keep, &mut |_| {}).unwrap();
+    }
+    store.flush(Durability::Synced).unwrap();
+    drop(store);
+    let is_kept = |name: &String| name.ends_with(".dead");
+    assert!(world.msgs_files().iter().any(is_kept), "{:?}", world.msgs_files());
+    let want: Vec<u64> = (13..=MESSAGES).filter(|seq| !GONE.contains(seq)).collect();
+    check_encrypted(&mut world, &want, "");
+    assert!(!world.msgs_files().iter().any(is_kept), "{:?}", world.msgs_files());
+}
+
+#[test]
+fn what_an_earlier_change_left_does_not_decide_a_change_of_keys() {
+    let mut planted = 0;
+    for after in 0.. {
+        let mut world = filled(Some(keyed(StoreCipher::ChaCha, "old", "")), Compression::None);
+        world.options.encryption = Some(keyed(StoreCipher::Aes, "new", "old"));
+        let kind = std::io::ErrorKind::Other;
+        world.disk.inject(Fault { op: DiskOp::Any, after, kind, once: false });
+        let opened = matches!(world.try_open(), Opening::Ready { .. });
+        world.disk.clear_faults();
+        for part in ["", "obs/a", "obs/b"] {
+            let dir = world.account.join("streams/S").join(part);
+            let is_there = |name: &str| world.disk.info(&dir.join(name)).unwrap().is_some();
+            if is_there("meta.key.new") && !is_there("meta.pending") {
+                // Its removal was not synced.
+                let stored = world.disk.read(&dir.join("meta.inf")).unwrap();
+                let pending = world.disk.open(&dir.join("meta.pending"), OpenMode::Create).unwrap();
+                pending.write_all_at(&stored, 0).unwrap();
+                planted += 1;
+            }
+        }
+        check(&mut *world.open(), &format!("stopped after {after}"));
+        if opened {
+            break;
+        }
+    }
+    assert!(planted > 2, "only {planted} times");
+}

@@ -21,6 +21,7 @@ use types::{Storage, StreamConfig, Timestamp};
 use crate::*;
 
 /// A file store on a simulated disk, with what it takes to open it again.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) disk: SimDisk,
     pub(crate) account: PathBuf,

@@ -169,13 +169,11 @@ impl Disk for BlockDisk {
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
         self.inner.sync_dir(path)?;
-        for key in std::mem::take(&mut *self.spent()) {
-            if key.parent() == Some(path) {
-                // A key without its block does no harm.
-                let _ = self.inner.unlink(&key);
-            } else {
-                self.spent().push(key);
-            }
+        let here: Vec<PathBuf> =
+            self.spent().extract_if(.., |key| key.parent() == Some(path)).collect();
+        for key in here {
+            // A key without its block does no harm.
+            let _ = self.inner.unlink(&key);
         }
         Ok(())
     }

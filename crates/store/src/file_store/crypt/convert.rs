@@ -18,7 +18,7 @@ use crate::file_store::checkpoint::CHECKPOINT;
 use crate::file_store::index_write::WITNESS;
 use crate::file_store::meta::{Sync, replace_file};
 use crate::file_store::record::{self, Hasher};
-use crate::file_store::{FileStore, INDEX, packed};
+use crate::file_store::{FileStore, INDEX, IndexDue, packed};
 
 /// What is read of a block to see whether it is plain.
 const FIRST_LOOK: usize = 64 << 10;
@@ -73,7 +73,11 @@ impl FileStore {
             match key {
                 Some((_, Origin::Current)) => {}
                 Some((_, Origin::Stale)) => self.stale_blocks.push(index),
-                None if self.looks_plain(index)? => self.stale_blocks.push(index),
+                // A stream gets its own key after its blocks. Of a block that a power cut tore there
+                // may be nothing that tells.
+                None if self.asset.0.is_none() || self.looks_plain(index)? => {
+                    self.stale_blocks.push(index);
+                }
                 None => {
                     return Err(StoreError::Damaged(format!("block {index} has no key")));
                 }
@@ -143,6 +147,12 @@ impl FileStore {
     /// Writes everything that is not under the configured key and cipher anew.
     pub(in crate::file_store) fn convert(&mut self) -> Result<(), StoreError> {
         let Some(vault) = self.vault.clone() else { return Ok(()) };
+        self.finish_aside().map_err(failed)?;
+        if !self.buried.is_empty() {
+            // Files of the plain store, which its index needs.
+            self.drop_index()?;
+            self.index_due = IndexDue::Must;
+        }
         for index in std::mem::take(&mut self.stale_blocks) {
             if let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) {
                 if let Some(block) = self.blocks.get_mut(at) {
@@ -198,12 +208,13 @@ impl FileStore {
         let keyed =
             Keyed { dir: &self.dir, name: &self.config.name, context: &context, sealed: &index };
         let secret = rekey_dir(disk, vault, keyed, &meta.plain, |secret| {
+            self.reseal_aside(secret)?;
             let asset = Asset(Some(secret.clone()));
             plain.map(|plain| self.seal_index(&asset, plain)).transpose()
         })?;
         self.asset = Asset(Some(secret));
         self.asset_origin = Origin::Current;
-        Ok(())
+        self.finish_aside().map_err(failed)
     }
 
     /// An index as it was made, from what is stored; `None` if it is damaged.

@@ -5,6 +5,7 @@
 //! file's place. Configurations, the index and consumers' progress are sealed under their seed;
 //! blocks are covered by a key stream.
 
+mod aside;
 mod block_disk;
 mod convert;
 mod rekey;

@@ -109,16 +109,21 @@ pub(in crate::file_store) fn finish_rekey(
         };
     };
     let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
-    let pending = keyed.dir.join(PENDING);
-    if disk.info(&pending).map_err(words)?.is_none() {
+    // One that the new key does not open is left of an earlier change: removing it is not synced.
+    let pending = match disk.read(&keyed.dir.join(PENDING)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        other => Some(other.map_err(words)?),
+    };
+    let is_decided = |meta: &Vec<u8>| {
+        vault.unwrap(keyed.context, &key, |secret| secret.open(meta).map(|_| ())).is_ok()
+    };
+    let Some(meta) = pending.filter(is_decided) else {
         // The old key must be ours before anything of it goes.
         read_asset(disk, Some(vault), keyed.dir, keyed.context)?;
         drop_file(&next_key)?;
         disk.sync_dir(keyed.dir).map_err(words)?;
         return drop_file(&next_sealed);
-    }
-    let meta = disk.read(&pending).map_err(words)?;
-    vault.unwrap(keyed.context, &key, |secret| secret.open(&meta))?;
+    };
     put_in_place(disk, keyed, &meta).map_err(|error| error.to_string())
 }
 

@@ -1,9 +1,14 @@
 //! Derivation, key files and candidates, as the reference has them.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use env::{Crash, Disk, DiskOp, Fault, OpenMode, SimDisk};
 
 use super::secret::Secret;
 use super::*;
+use crate::tests::{World, config, put};
+use crate::{Opening, StreamStore};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -163,4 +168,62 @@ fn files_of_the_reference_are_read() {
             assert_eq!(plain, br#"{"Created":"2024-01-02T03:04:05Z","name":"TEST"}"#);
         }
     }
+}
+
+/// What is kept aside of the only stream's first block, by the key that the stream has now.
+fn kept(world: &World, encryption: Encryption) -> Result<Vec<u8>, &'static str> {
+    let vault = Vault::new(encryption, &world.account, "S");
+    let key = world.disk.read(&world.account.join("streams/S/meta.key")).unwrap();
+    let aside = world.disk.read(&world.msgs_file("1.blk.bad-1")).unwrap();
+    vault.unwrap("S", &key, |secret| secret.open(&aside)).map(|(_, _, plain)| plain)
+}
+
+#[test]
+fn what_is_kept_aside_follows_the_key() {
+    let mut world = World::new(600);
+    let mut store = world.create(&config());
+    put(&mut store, "s", "a message", 1);
+    store.stop().unwrap();
+    let aside = world.disk.open(&world.msgs_file("1.blk.bad-1"), OpenMode::Create).unwrap();
+    aside.write_all_at(b"damaged", 0).and_then(|()| aside.sync_data()).unwrap();
+    world.disk.sync_dir(&world.msgs_file("")).unwrap();
+    let changes = [(StoreCipher::ChaCha, "one", None), (StoreCipher::Aes, "two", Some("one"))];
+    for (cipher, current, previous) in changes {
+        let encryption = Encryption { cipher, key: key(current), previous: previous.map(key) };
+        world.options.encryption = Some(encryption);
+        for after in 0.. {
+            let fork = World { disk: world.disk.fork(), ..world.clone() };
+            let kind = std::io::ErrorKind::Other;
+            fork.disk.inject(Fault { op: DiskOp::Any, after, kind, once: false });
+            let opened = matches!(fork.try_open(), Opening::Ready { .. });
+            fork.disk.crash(if after % 2 == 0 { Crash::DropUnsynced } else { Crash::Torn(after) });
+            drop(fork.open());
+            assert_eq!(kept(&fork, encryption).as_deref(), Ok(&b"damaged"[..]), "after {after}");
+            let left = fork.msgs_files().into_iter().find(|name| name.ends_with(".new"));
+            assert_eq!(left, None, "after {after}");
+            if opened {
+                assert!(after > 20, "only {after} changes");
+                world = fork;
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn keys_of_removed_blocks_go_with_the_sync_of_their_own_directory() {
+    let inner = SimDisk::new();
+    let (msgs, other) = (Path::new("/msgs"), Path::new("/other"));
+    inner.create_dir_all(msgs).and_then(|()| inner.create_dir_all(other)).unwrap();
+    let vault = Arc::new(vault(StoreCipher::Aes, "key", None));
+    let disk = BlockDisk::new(Arc::new(inner.clone()), vault);
+    let block = msgs.join("1.blk");
+    drop(disk.open(&block, OpenMode::Truncate).unwrap());
+    disk.unlink(&block).unwrap();
+    let is_there = || inner.info(&msgs.join("1.key")).unwrap().is_some();
+    // That of another one has nothing to do with it, and ends.
+    disk.sync_dir(other).unwrap();
+    assert!(is_there());
+    disk.sync_dir(msgs).unwrap();
+    assert!(!is_there());
 }
