@@ -151,7 +151,7 @@ impl FileStore {
             let at = index.blocks.partition_point(|block| block.index < number);
             index.blocks.get(at.min(index.blocks.len().saturating_sub(1)))
         };
-        for (name, subject) in index.named_subjects() {
+        for (name, subject) in index.subjects.iter() {
             let first = bounds(subject.first_block).map_or(0, |block| block.first_seq);
             let last = bounds(subject.last_block).map_or(u64::MAX >> 1, |block| block.last_seq);
             let info = SubjectInfo {

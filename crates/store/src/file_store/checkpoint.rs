@@ -4,7 +4,6 @@
 //! It names the index that it belongs to, and each block's length and last checksum: a block that
 //! was rewritten since is recognised.
 
-use super::index_db;
 use super::record::Hasher;
 use super::varint::{Reader, push_u};
 
@@ -46,15 +45,15 @@ pub(super) fn is_intact(file: &[u8], hasher: &Hasher) -> bool {
     body.is_some_and(|(body, sum)| !body.is_empty() && hasher.sum(&[body]) == sum)
 }
 
-/// The seals, ascending, if the file is sound and belongs to the index with this file content.
-pub(super) fn decode(file: &[u8], index_file: &[u8], hasher: &Hasher) -> Option<Vec<Seal>> {
+/// The seals, ascending, if the file is sound and belongs to the index whose content ends in this.
+pub(super) fn decode(file: &[u8], index_trailer: [u8; SUM], hasher: &Hasher) -> Option<Vec<Seal>> {
     if !is_intact(file, hasher) || !file.starts_with(&[MAGIC, VERSION]) {
         return None;
     }
     let body = file.get(..file.len() - SUM)?;
     let mut read = Reader::new(body);
     read.skip(2)?;
-    if read.bytes(SUM)? != index_db::trailer(index_file) {
+    if read.bytes(SUM)? != index_trailer {
         return None;
     }
     let mut seals: Vec<Seal> = Vec::new();

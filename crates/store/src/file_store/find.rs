@@ -307,7 +307,7 @@ impl FileStore {
         let (mut exact, mut low, mut high) = (u64::MAX, u64::MAX, 0);
         let mut seen = 0;
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             seen += 1;
             if info.last.seq() >= at {
                 high = high.max(info.last.seq());
@@ -372,7 +372,7 @@ impl FileStore {
         let (mut exact, mut low, mut high) = (0, u64::MAX, 0);
         let mut seen = 0;
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             seen += 1;
             if info.first.seq() <= at {
                 low = low.min(info.first.seq());
@@ -402,7 +402,7 @@ impl FileStore {
             hashbrown::HashSet::default();
         let (mut high, mut low) = (0, u64::MAX);
         each_match(self.subjects.tree(), filter, |literal, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             if info.last.is_exact() && info.last.seq() <= up_to {
                 seqs.push(info.last.seq());
             } else if info.first.seq() <= up_to {
@@ -445,7 +445,7 @@ impl FileStore {
         let (mut count, mut straddling) = (0, 0);
         let (mut low, mut high) = (u64::MAX, 0);
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             if info.first.seq() >= from {
                 count += info.total;
             } else if info.last.seq() >= from {

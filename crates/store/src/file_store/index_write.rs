@@ -119,7 +119,7 @@ impl FileStore {
         };
         if listing == Listing::Subjects {
             tree.for_each(|literal, entry| {
-                let info = entry.info();
+                let info = self.subjects.info(entry);
                 let (first, last) = (number(info.first.seq()), number(info.last.seq()));
                 writer.subject(literal, info.total, first, last);
             });

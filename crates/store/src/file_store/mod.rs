@@ -43,6 +43,7 @@ pub(crate) mod schedules;
 mod seq_set;
 mod slots;
 mod snapshot;
+mod subject_entry;
 mod subjects;
 mod timers;
 mod trouble;
@@ -514,7 +515,7 @@ impl StreamStore for FileStore {
 
     fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64)) {
         each_match_ordered(self.subjects.tree(), filter, |literal, entry| {
-            each(literal, entry.info().total);
+            each(literal, self.subjects.info(entry).total);
         });
     }
 
@@ -724,6 +725,7 @@ impl StreamStore for FileStore {
             }
         }
         self.spare = Vec::new();
+        self.subjects.shrink();
     }
 
     fn release_unused(&mut self) {

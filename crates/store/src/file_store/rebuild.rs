@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 
 use hashbrown::HashSet;
 use types::Timestamp;
@@ -9,7 +10,7 @@ use types::Timestamp;
 use super::FileStore;
 use super::append::compact_below;
 use super::block::{Block, file_path};
-use super::index_db::Index;
+use super::index_db::{Index, Listed};
 use super::losses::gone_in;
 use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
@@ -26,8 +27,9 @@ pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 #[derive(Default)]
 struct Rebuild<'i> {
     prior: Option<&'i Index>,
-    /// The subjects of that index.
-    known: OnceCell<HashSet<&'i [u8], foldhash::fast::RandomState>>,
+    /// The hashes of that index's subjects, ascending.
+    known: OnceCell<Vec<u64>>,
+    hashes: foldhash::fast::RandomState,
     /// Sequences that some tombstone speaks of.
     tombs: SeqHashSet,
     /// The highest of them, with its time.
@@ -46,11 +48,15 @@ impl<'i> Rebuild<'i> {
 
     /// Whether a message of an older index had this subject.
     fn knows(&self, subject: &[u8]) -> bool {
-        let named = || {
-            let subjects = self.prior.into_iter().flat_map(Index::named_subjects);
-            subjects.map(|(subject, _)| subject).collect()
+        let listed = || {
+            let subjects = self.prior.map(|prior| &prior.subjects);
+            let mut known = Vec::with_capacity(subjects.map_or(0, Listed::len));
+            let names = subjects.into_iter().flat_map(|listed| listed.iter());
+            known.extend(names.map(|(name, _)| self.hashes.hash_one(name)));
+            known.sort_unstable();
+            known
         };
-        self.known.get_or_init(named).contains(subject)
+        self.known.get_or_init(listed).binary_search(&self.hashes.hash_one(subject)).is_ok()
     }
 
     /// Whether this message's subject has the wrong length, by the subjects of an older index.

@@ -42,11 +42,11 @@ impl FileStore {
             other => other.map_err(|error| io_error("reading the index", error)),
         };
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
-        let index = index_db::decode(&file, &hasher);
+        let trailer = index_db::trailer(&file);
+        let index = index_db::decode(file, &hasher);
         let seals = self
             .open_index(read(CHECKPOINT)?)
-            .and_then(|checkpoint| checkpoint::decode(&checkpoint, &file, &hasher));
-        drop(file);
+            .and_then(|checkpoint| checkpoint::decode(&checkpoint, trailer, &hasher));
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         // Lifetimes are read from the messages: those that never expire are in no file.
@@ -108,7 +108,7 @@ impl FileStore {
     /// What is known of an index that is gone.
     fn read_witness(&self, hasher: &Hasher) -> Option<Index> {
         let bytes = self.disk.read(&self.msgs_dir.join(WITNESS)).ok()?;
-        self.open_index(bytes).and_then(|bytes| index_db::decode(&bytes, hasher))
+        self.open_index(bytes).and_then(|bytes| index_db::decode(bytes, hasher))
     }
 
     /// The highest sequence that the files of timers speak of; they have no checksum.
