@@ -231,10 +231,16 @@ impl FileStore {
         Ok(Err(Some(from)))
     }
 
+    /// Whether the message of an exact bound is still there: subjects are counted again only some
+    /// time after a message is found lost.
+    fn is_certain(&self, bound: Bound) -> bool {
+        bound.is_exact() && self.locate(bound.seq()).is_some()
+    }
+
     /// The first message of exactly this subject.
     pub(super) fn first_of(&mut self, subject: &[u8]) -> Result<Option<u64>, StoreError> {
         let Some(info) = self.subjects.get(subject) else { return Ok(None) };
-        if info.first.is_exact() {
+        if self.is_certain(info.first) {
             return Ok(Some(info.first.seq()));
         }
         if self.tracks_subjects() && !self.subjects.is_tracking() {
@@ -254,7 +260,7 @@ impl FileStore {
     /// The last message of exactly this subject.
     pub(super) fn last_of(&mut self, subject: &[u8]) -> Result<Option<u64>, StoreError> {
         let Some(info) = self.subjects.get(subject) else { return Ok(None) };
-        if info.last.is_exact() {
+        if self.is_certain(info.last) {
             return Ok(Some(info.last.seq()));
         }
         let found =

@@ -7,7 +7,7 @@
 use env::EntryKind;
 
 use super::adopt::CHECKSUM;
-use super::checkpoint::{self, CHECKPOINT};
+use super::checkpoint::{self, CHECKPOINT, Checkpoint};
 use super::compact::REWRITTEN;
 use super::graves::BURIED;
 use super::index_db::{self, Index};
@@ -44,28 +44,30 @@ impl FileStore {
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
         let trailer = index_db::trailer(&file);
         let index = index_db::decode(file, &hasher);
-        let seals = self
+        let checkpoint = self
             .open_index(read(CHECKPOINT)?)
-            .and_then(|checkpoint| checkpoint::decode(&checkpoint, trailer, &hasher));
+            .and_then(|file| checkpoint::decode(&file, trailer, &hasher));
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         // Lifetimes are read from the messages: those that never expire are in no file.
         let usable = index.as_ref().filter(|_| !self.config.allow_msg_ttl && !self.distrust_index);
         let exact = match usable {
-            Some(index) => self.is_exact(index, seals.as_deref().unwrap_or_default(), &numbers)?,
+            Some(index) => {
+                let seals = checkpoint.as_ref().map(|checkpoint| &checkpoint.seals[..]);
+                self.is_exact(index, seals.unwrap_or_default(), &numbers)?
+            }
             None => false,
         };
         let mut resumed = Resumed::No;
-        match (usable, &seals) {
+        match (usable, &checkpoint) {
             _ if self.witness == super::Witness::Dismissed && !exact => {
                 self.drop_index()?;
                 self.rebuild(&numbers, None)?;
             }
-            (Some(index), seals) if exact => {
-                self.adopt(index, seals.as_deref().unwrap_or_default())?;
-            }
-            (Some(index), Some(seals)) => {
-                resumed = self.resume(index, seals, &numbers)?;
+            (Some(index), None) if exact => self.adopt(index, &Checkpoint::default())?,
+            (Some(index), Some(checkpoint)) if exact => self.adopt(index, checkpoint)?,
+            (Some(index), Some(checkpoint)) => {
+                resumed = self.resume(index, checkpoint, &numbers)?;
                 if resumed == Resumed::No {
                     self.start_over();
                     self.rebuild(&numbers, Some(index))?;

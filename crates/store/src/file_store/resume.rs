@@ -11,7 +11,7 @@ use types::Timestamp;
 
 use super::FileStore;
 use super::block::{Block, file_path};
-use super::checkpoint::Seal;
+use super::checkpoint::{Checkpoint, Seal};
 use super::index_db::{BlockState, Index};
 use super::packed;
 use super::record::{Kind, Record};
@@ -44,9 +44,10 @@ impl FileStore {
     pub(super) fn resume(
         &mut self,
         index: &Index,
-        seals: &[Seal],
+        checkpoint: &Checkpoint,
         numbers: &[u64],
     ) -> Result<Resumed, StoreError> {
+        let seals = &checkpoint.seals;
         let Some((open, sealed)) = index.blocks.split_last() else { return Ok(Resumed::No) };
         if open.index != index.last_block || !index.adds_up() {
             return Ok(Resumed::No);
@@ -64,7 +65,7 @@ impl FileStore {
                 Fate::Unknown => return Ok(Resumed::No),
             }
         }
-        self.adopt_subjects(index);
+        self.adopt_subjects(index, &checkpoint.bounds);
         // What the last block held then is counted again with all that came after.
         let open_gone = numbers.binary_search(&open.index).is_err();
         if open_gone {

@@ -1,5 +1,6 @@
 //! Tests of the file formats, byte by byte.
 
+mod bounds;
 mod consumer_file;
 mod index_db;
 mod origins;
