@@ -193,10 +193,30 @@ impl Oracle {
         }
     }
 
-    /// The consumer as it was last acknowledged.
+    /// Its configuration is about to become this.
+    pub fn consumer_configuring(&mut self, name: &str, meta: &ConsumerMeta) {
+        let Some(known) = self.consumers.get_mut(name) else { return };
+        let all = known.maybe.iter().chain([&known.sure]).flatten();
+        let all: Vec<_> = all.map(|(_, state)| Some((meta.clone(), state.clone()))).collect();
+        known.maybe.splice(0..0, all);
+    }
+
+    /// That was acknowledged.
+    pub fn consumer_configured(&mut self, name: &str, meta: &ConsumerMeta) {
+        let Some(known) = self.consumers.get_mut(name) else { return };
+        if let Some((sure, _)) = &mut known.sure {
+            *sure = meta.clone();
+        }
+        for (maybe, _) in known.maybe.iter_mut().flatten() {
+            *maybe = meta.clone();
+        }
+    }
+
+    /// The consumer as it was last seen.
     #[must_use]
     pub fn consumer(&self, name: &str) -> Option<&ConsumerFound> {
-        self.consumers.get(name)?.sure.as_ref()
+        let known = self.consumers.get(name)?;
+        known.maybe.last().unwrap_or(&known.sure).as_ref()
     }
 
     /// Names of the consumers that are sure to be there.

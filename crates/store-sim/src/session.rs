@@ -380,9 +380,26 @@ impl Session {
             1 => {
                 let mut meta = meta;
                 meta.config.description = format!("changed at {}", self.seconds);
-                let to = Some((meta.clone(), state));
-                self.oracle.consumer_changing(&name, to.clone());
-                ("change", to, consumer.update_config(&meta))
+                self.oracle.consumer_configuring(&name, &meta);
+                let result = consumer.update_config(&meta);
+                self.note(&format!("change {name}"));
+                return match result {
+                    Ok(()) => {
+                        self.oracle.consumer_configured(&name, &meta);
+                        Ok(Step::Done)
+                    }
+                    Err(error) => self.consumer_failed(&error),
+                };
+            }
+            2 => {
+                let state = progress(&mut self.dice, state, self.oracle.last_flushed_seq());
+                self.oracle.consumer_changing(&name, Some((meta, Some(state.clone()))));
+                let result = consumer.save(&state, Durability::Written);
+                self.note(&format!("save {name}, unsynced"));
+                return match result {
+                    Ok(()) => Ok(Step::Done),
+                    Err(error) => self.consumer_failed(&error),
+                };
             }
             _ => {
                 let state = progress(&mut self.dice, state, self.oracle.last_flushed_seq());

@@ -5,11 +5,15 @@ use std::path::Path;
 use store::{ConsumerMeta, ConsumerState, Durability, PendingAck, StreamStore};
 use types::{ConsumerConfig, SequencePair, Timestamp};
 
-use crate::measure::{Outcome, Watch, show, thousands};
+use crate::measure::{Outcome, Spent, Watch, show, thousands};
 use crate::options::Options;
 use crate::setup;
 
 const NAME: &str = "CONSUMERS";
+
+fn both(spent: Spent) -> String {
+    format!("{} (CPU {})", show(spent.wall), show(spent.cpu))
+}
 
 pub(crate) fn run(options: &Options, base: &Path) -> Outcome<()> {
     println!("{} consumers of one stream", thousands(options.consumers as f64));
@@ -57,21 +61,21 @@ pub(crate) fn run(options: &Options, base: &Path) -> Outcome<()> {
     for consumer in &mut stores {
         consumer.save(&state(3), Durability::Written)?;
     }
-    println!("  all stored, unsynced                       {}", show(watch.stop().wall));
+    println!("  all stored, unsynced                       {}", both(watch.stop()));
     let watch = Watch::start();
     let states: Vec<ConsumerState> = stores.iter().map(|_| state(5)).collect();
     for (consumer, state) in stores.iter_mut().zip(&states) {
         consumer.save(state, Durability::Written)?;
     }
     store.stop()?;
-    println!("  stop with all changed                      {}", show(watch.stop().wall));
+    println!("  stop with all changed                      {}", both(watch.stop()));
     drop((store, stores));
     let watch = Watch::start();
     let mut store = setup::open(base, NAME)?;
     let found = store.take_recovered_consumers().len();
     println!(
         "  start                                      {}, {found} consumers",
-        show(watch.stop().wall)
+        both(watch.stop())
     );
     Ok(store.delete()?)
 }

@@ -26,8 +26,11 @@ enum Files {
 }
 
 pub(crate) fn run(options: &Options, base: &Path) -> Outcome<()> {
-    for (name, subjects) in [("LOG", 100), ("SUBJECTS", options.subjects)] {
-        let messages = options.messages.max(subjects);
+    for (name, messages, subjects) in [
+        ("LOG", options.messages, 100),
+        ("LONGLOG", options.messages * 10, 100),
+        ("SUBJECTS", options.messages.max(options.subjects), options.subjects),
+    ] {
         println!(
             "{} messages of 128 B on {} subjects",
             thousands(messages as f64),

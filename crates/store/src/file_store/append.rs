@@ -93,8 +93,9 @@ impl FileStore {
         if self.limits.max_per_subject != u64::MAX
             && self.subjects.total(subject) >= self.limits.max_per_subject
             && let Some(seq) = self.first_of(subject)?
+            && let Some(at) = self.locate(seq)
         {
-            self.is_readable(seq)?;
+            self.ensure_to_take(at, seq)?;
         }
         if self.limits.discard != Discard::Old {
             return Ok(());
@@ -107,7 +108,7 @@ impl FileStore {
                 self.blocks.get(at).map(|block| (block.next_live(0), (block.msgs, block.bytes)))
         {
             if let Some(seq) = first {
-                self.ensure(at, seq)?;
+                self.ensure_block(at, seq)?;
             }
             msgs = msgs.saturating_sub(in_block.0);
             bytes = bytes.saturating_sub(in_block.1);
@@ -237,7 +238,7 @@ impl FileStore {
                 None => return Ok(false),
             }
         }
-        if !self.ensure(at, seq)? {
+        if !self.ensure_to_take(at, seq)? {
             return Ok(false);
         }
         let is_tail = at + 1 == self.blocks.len();
@@ -528,7 +529,7 @@ impl FileStore {
         if erase == Erase::Overwrite && self.vault.is_none() {
             // Taken from the slot before it is forgotten; written by the next flush, after the
             // tombstone, so that no crash leaves a bad record without its reason.
-            if !self.ensure(at, seq)? {
+            if !self.ensure_block(at, seq)? {
                 return Ok(false);
             }
             let Some(block) = self.blocks.get(at) else { return Ok(false) };

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 
 use env::{Disk, DiskFile, OpenMode};
 
+use super::glance::{Glance, Pace};
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
+use super::waymarks::Waymarks;
 use super::{correct, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
@@ -62,6 +64,11 @@ pub(super) struct Block {
     pub(super) hasher: Hasher,
     pub(super) file: Option<Box<dyn DiskFile>>,
     cache: Option<Cache>,
+    /// Where records are while they are not in memory.
+    pub(super) waymarks: Waymarks,
+    /// A message that was read alone.
+    pub(super) glance: Option<Glance>,
+    pub(super) pace: Pace,
     /// State at the last flush, to return to.
     mark: Mark,
 }
@@ -155,6 +162,9 @@ impl Block {
             hasher: Hasher::of_block(stream, index),
             file: None,
             cache: None,
+            waymarks: Waymarks::default(),
+            glance: None,
+            pace: Pace::default(),
             mark: Mark { last_seq, last_ns, high: 0 },
         }
     }
@@ -314,6 +324,7 @@ impl Block {
     /// Cuts off what was added since the mark; the messages of it are counted out already.
     pub(super) fn roll_back(&mut self) {
         self.seal = None;
+        self.forget_places();
         self.raw_len = self.written;
         if let Some(cache) = &mut self.cache {
             cache.buf.truncate((self.written as usize).saturating_sub(cache.base));
@@ -339,9 +350,17 @@ impl Block {
 
     /// The record of `seq` if its bytes are in memory.
     pub(super) fn cached(&self, seq: u64) -> Option<Record<'_>> {
-        let cache = self.cache.as_ref()?;
-        let offset = cache.slots.get(seq)? as usize;
-        Record::parse(&cache.buf, offset.checked_sub(cache.base)?)
+        let in_cache = self.cache.as_ref().and_then(|cache| {
+            let offset = cache.slots.get(seq)? as usize;
+            Record::parse(&cache.buf, offset.checked_sub(cache.base)?)
+        });
+        in_cache.or_else(|| self.glance.as_ref()?.record(seq))
+    }
+
+    /// Forgets where records are in the file.
+    fn forget_places(&mut self) {
+        self.waymarks = Waymarks::default();
+        self.glance = None;
     }
 
     /// Whether all live records are in memory.
@@ -376,7 +395,12 @@ impl Block {
 
     /// Gives the memory back; must not be dirty.
     pub(super) fn evict(&mut self) -> Vec<u8> {
-        self.cache.take().map(|cache| cache.buf).unwrap_or_default()
+        self.glance = None;
+        let Some(cache) = self.cache.take() else { return Vec::new() };
+        if !self.packed {
+            self.waymarks.extend(&cache.slots, cache.base + cache.buf.len());
+        }
+        cache.buf
     }
 
     /// What a flush has to write: the bytes after `written`.
@@ -511,6 +535,7 @@ impl Block {
         known: &dyn Fn(&[u8]) -> bool,
     ) -> Result<LoadReport, StoreError> {
         let base = self.cache.as_ref().map_or(self.written as usize, |cache| cache.base);
+        self.forget_places();
         let mut buf = spare;
         buf.clear();
         if self.packed && base > 0 {
@@ -598,6 +623,7 @@ impl Block {
     /// Puts bytes over what is in memory.
     pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
         self.seal = None;
+        self.glance = None;
         if let Some(cache) = &mut self.cache
             && let Some(at) = (offset as usize).checked_sub(cache.base)
             && let Some(place) = cache.buf.get_mut(at..at + bytes.len())
@@ -610,6 +636,7 @@ impl Block {
     pub(super) fn replace(&mut self, buf: Vec<u8>, slots: Slots) {
         self.unread = false;
         self.seal = None;
+        self.forget_places();
         self.raw_len = buf.len() as u64;
         self.written = self.raw_len;
         self.allocated = self.raw_len;

@@ -4,17 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use env::Disk;
+use env::{Disk, OpenMode};
 use types::{SequencePair, Timestamp};
 
-use super::consumer_copy;
+use super::consumer_copy::{self, COPY, Copy, Saved};
 use super::crypt::{self, Asset, Vault};
 use super::meta::{self, Sync};
 use super::meta_copy;
 use super::record::Hasher;
 use super::varint::{Reader, push_i, push_u};
 use crate::api::{ConsumerMeta, ConsumerState, ConsumerStore, Durability, PendingAck, StoreError};
-use crate::canary::{self, Canary};
 use crate::error::io_error;
 
 /// Name of the progress file.
@@ -123,6 +122,13 @@ pub(super) struct ConsumerFile {
     asset: Asset,
     buf: Vec<u8>,
     hasher: Hasher,
+    copy: Copy,
+    /// Number of the last save.
+    number: u64,
+    /// No power cut brings an `o.dat` without a number back.
+    numbered: bool,
+    /// Length of `o.dat`, if it may be written over.
+    len: Option<usize>,
 }
 
 /// A consumer's progress as it was found.
@@ -140,11 +146,31 @@ fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// Makes a consumer's files durable, as they are. `o.dat` needs not be: its copy has it all.
+pub(super) fn sync_consumer(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
+    disk.sync_dir(dir)?;
+    match disk.open(&dir.join(COPY), OpenMode::Existing) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        copy => copy?.sync_data(),
+    }
+}
+
 impl ConsumerFile {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str, asset: Asset) -> Self {
         let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let hasher = Hasher::new(&format!("{stream}/{name}"));
-        ConsumerFile { disk, dir, stream: stream.to_owned(), asset, buf: Vec::new(), hasher }
+        ConsumerFile {
+            disk,
+            dir,
+            stream: stream.to_owned(),
+            asset,
+            buf: Vec::new(),
+            hasher,
+            copy: Copy::default(),
+            number: 0,
+            numbered: true,
+            len: None,
+        }
     }
 
     /// Makes the directory with its key and its configuration, durably.
@@ -156,7 +182,7 @@ impl ConsumerFile {
         let error = |error| io_error("creating a consumer's directory", error);
         self.disk.create_dir_all(&self.dir).map_err(error)?;
         // Of a consumer of that name whose deletion was cut short.
-        for name in [STATE, consumer_copy::COPY] {
+        for name in [STATE, COPY] {
             remove_if_there(&*self.disk, &self.dir.join(name)).map_err(error)?;
         }
         let context = format!("{}.{}", self.stream, meta.name);
@@ -168,77 +194,97 @@ impl ConsumerFile {
         }
     }
 
-    /// What is stored: from the file, or where that is damaged, empty or gone, from its copy. The
-    /// damaged file is kept aside.
-    pub(super) fn read_state(&self) -> Result<FoundState, StoreError> {
-        let (bytes, sound) = self.read_state_file(STATE)?;
-        if sound.is_some() {
-            return Ok(FoundState { state: sound, damage: None });
+    /// What is stored: from the file or its copy, whichever is the later one. A damaged file is
+    /// kept aside. `synced` says that all of it is durable.
+    pub(super) fn read_state(&mut self, synced: bool) -> Result<FoundState, StoreError> {
+        let error = |error| io_error("reading a consumer's state", error);
+        let judge = |stored: &[u8]| {
+            let plain = self.asset.open(stored.to_vec())?;
+            consumer_copy::open(&self.hasher, &plain)
+        };
+        let bytes = match self.disk.read(&self.dir.join(STATE)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            other => Some(other.map_err(error)?),
+        };
+        let found = bytes.as_deref().and_then(judge);
+        let (copy, copied) = Copy::read(&*self.disk, &self.dir, judge).map_err(error)?;
+        self.copy = copy;
+        match &copied {
+            _ if synced => {}
+            Some(_) => self.copy.keep_newest(),
+            None if found.is_some() => self
+                .disk
+                .open(&self.dir.join(STATE), OpenMode::Existing)
+                .and_then(|file| file.sync_data())
+                .map_err(error)?,
+            None => {}
         }
-        let (_, copy) = self.read_state_file(consumer_copy::COPY)?;
-        let damage = match (&bytes, &copy) {
-            (None, None) => return Ok(FoundState::default()),
-            (_, Some(_)) => "was damaged and is taken from its copy, which may be a little older",
-            (Some(_), None) => "was damaged and is lost: it starts anew",
+        let number = |saved: &Option<Saved>| saved.as_ref().map_or(0, |saved| saved.number);
+        self.number = number(&found).max(number(&copied));
+        self.numbered = found.as_ref().is_none_or(|found| found.number > 0);
+        self.len = found.as_ref().and(bytes.as_ref()).map(Vec::len);
+        let damage = match (&bytes, &found, &copied) {
+            // One without a number was written by a server that knows no copy.
+            (_, Some(found), Some(copied)) if found.number > 0 && found.number < copied.number => {
+                return Ok(FoundState { state: Some(copied.state.clone()), damage: None });
+            }
+            (_, Some(found), _) => {
+                return Ok(FoundState { state: Some(found.state.clone()), damage: None });
+            }
+            (None, None, None) => return Ok(FoundState::default()),
+            (_, None, Some(_)) => "was damaged and is taken from its copy",
+            (Some(_), None, None) => "was damaged and is lost: it starts anew",
         };
         if bytes.is_some_and(|bytes| !bytes.is_empty()) {
             self.set_state_aside()?;
         }
-        Ok(FoundState { state: copy, damage: Some(format!("{STATE} {damage}")) })
-    }
-
-    fn read_state_file(
-        &self,
-        name: &str,
-    ) -> Result<(Option<Vec<u8>>, Option<ConsumerState>), StoreError> {
-        match self.disk.read(&self.dir.join(name)) {
-            Ok(bytes) => {
-                let plain = self.asset.open(bytes.clone());
-                let state = plain.and_then(|plain| consumer_copy::open(&self.hasher, &plain));
-                Ok((Some(bytes), state))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok((None, None)),
-            Err(error) => Err(io_error("reading a consumer's state", error)),
-        }
+        let state = copied.map(|copied| copied.state);
+        Ok(FoundState { state, damage: Some(format!("{STATE} {damage}")) })
     }
 
     /// Writes configuration and progress anew under the configured key.
-    pub(super) fn rekey(&mut self, vault: &Vault, name: &str) -> Result<(), StoreError> {
+    pub(super) fn rekey(
+        &mut self,
+        vault: &Vault,
+        name: &str,
+        state: Option<&ConsumerState>,
+    ) -> Result<(), StoreError> {
         let context = vault.consumer_context(name);
         let meta = crypt::read_asset(&*self.disk, Some(vault), &self.dir, &context)
             .map_err(StoreError::Damaged)?;
         let path = self.dir.join(STATE);
-        let state = match self.disk.read(&path) {
-            Ok(stored) => self.asset.open(stored).filter(|state| !state.is_empty()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(io_error("reading a consumer's state", error)),
-        };
+        if let Some(state) = state {
+            self.number += 1;
+            encode(state, &mut self.buf);
+            consumer_copy::seal(&self.hasher, &mut self.buf, self.number);
+        }
         let hashed = format!("{}/{name}", self.stream);
         let keyed =
             crypt::Keyed { dir: &self.dir, name: &hashed, context: &context, sealed: &path };
         let secret = crypt::rekey_dir(&*self.disk, vault, keyed, &meta.plain, |secret| {
-            state.map(|state| secret.seal(&state)).transpose()
+            state.map(|_| secret.seal(&self.buf)).transpose()
         })?;
         self.asset = Asset(Some(secret));
         // The copy is under the old key, or none.
-        let copy = self.dir.join(consumer_copy::COPY);
-        match self.disk.read(&path) {
-            Ok(stored) => consumer_copy::keep(&*self.disk, &self.dir, &stored),
-            Err(_) => remove_if_there(&*self.disk, &copy)
-                .map_err(|error| io_error("removing a copy under an old key", error))?,
+        remove_if_there(&*self.disk, &self.dir.join(COPY))
+            .map_err(|error| io_error("removing a copy under an old key", error))?;
+        (self.copy, self.len) = (Copy::default(), None);
+        match (state, self.disk.read(&path)) {
+            (Some(_), Ok(stored)) => {
+                self.copy.write(&*self.disk, &self.dir, &stored, Durability::Synced)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// Removes a state whose storing was cut short: written over later, and the power cut in
-    /// between, it would come to light under its final name.
+    /// Removes what was being stored when that was cut short: written over later, and the power
+    /// cut in between, it would come to light under its final name.
     pub(super) fn drop_unfinished(&self) -> Result<(), StoreError> {
-        let error = |error| io_error("removing a consumer's unfinished state", error);
-        let temp = self.dir.join(format!("{STATE}.tmp"));
-        match self.disk.info(&temp).map_err(error)? {
-            Some(_) => self.disk.unlink(&temp).map_err(error),
-            None => Ok(()),
+        for name in [STATE, COPY] {
+            remove_if_there(&*self.disk, &self.dir.join(format!("{name}.tmp")))
+                .map_err(|error| io_error("removing a consumer's unfinished state", error))?;
         }
+        Ok(())
     }
 
     /// Moves a damaged state aside.
@@ -251,26 +297,38 @@ impl ConsumerFile {
 
 impl ConsumerStore for ConsumerFile {
     fn save(&mut self, state: &ConsumerState, durability: Durability) -> Result<(), StoreError> {
+        self.number += 1;
         encode(state, &mut self.buf);
-        consumer_copy::seal(&self.hasher, &mut self.buf);
-        let sync = match durability {
-            Durability::Synced if !canary::sings(Canary::ConsumerNotSynced) => Sync::Now,
-            _ => Sync::Later,
-        };
-        let path = self.dir.join(STATE);
-        match &self.asset.0 {
-            None => {
-                meta::replace_file(&*self.disk, &path, &self.buf, sync)?;
-                consumer_copy::keep(&*self.disk, &self.dir, &self.buf);
-            }
-            Some(secret) => {
-                let sealed = secret
+        consumer_copy::seal(&self.hasher, &mut self.buf, self.number);
+        let sealed = match &self.asset.0 {
+            None => None,
+            Some(secret) => Some(
+                secret
                     .seal(&self.buf)
-                    .map_err(|error| io_error("encrypting a consumer's state", error))?;
-                meta::replace_file(&*self.disk, &path, &sealed, sync)?;
-                consumer_copy::keep(&*self.disk, &self.dir, &sealed);
+                    .map_err(|error| io_error("encrypting a consumer's state", error))?,
+            ),
+        };
+        let stored = sealed.as_deref().unwrap_or(&self.buf);
+        // It is the copy that is synced: in place, and so at half the price.
+        self.copy.write(&*self.disk, &self.dir, stored, durability)?;
+        let path = self.dir.join(STATE);
+        if let Some(len) = self.len.take().filter(|_| self.numbered) {
+            // Cut short, it is made good from the copy. A new file for each save costs much more.
+            let error = |error| io_error("writing a consumer's progress", error);
+            let file = self.disk.open(&path, OpenMode::Existing).map_err(error)?;
+            file.write_all_at(stored, 0).map_err(error)?;
+            if stored.len() < len {
+                file.set_len(stored.len() as u64).map_err(error)?;
             }
+        } else {
+            let sync = match durability {
+                Durability::Synced if !self.numbered => Sync::Now,
+                _ => Sync::Later,
+            };
+            meta::replace_file(&*self.disk, &path, stored, sync)?;
+            self.numbered |= sync == Sync::Now;
         }
+        self.len = Some(stored.len());
         Ok(())
     }
 

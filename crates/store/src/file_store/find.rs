@@ -11,6 +11,8 @@ use types::Timestamp;
 
 /// Part of the memory for sealed blocks that those get that were not read, as a divisor.
 const WRITTEN_SHARE: usize = 4;
+/// Blocks that keep what was read of them for a single message, with their files.
+const MOST_GLANCED: usize = 8;
 /// Messages looked at one by one before a wildcard filter asks the subject index.
 const SCAN_BEFORE_INDEX: u64 = 128;
 /// Subjects that the index is asked for at most, before a scan is the better way.
@@ -55,11 +57,73 @@ impl FileStore {
         (0..=start).rev().find_map(|at| Some((at, self.blocks.get(at)?.prev_live(up_to)?)))
     }
 
-    /// Brings the record of `seq` into memory, loading its block if need be; false if there is no
-    /// sound one, which is reported as lost then.
+    /// Brings the record of `seq` into memory, alone or with its block; false if there is no sound
+    /// one, which is reported as lost then.
     pub(super) fn ensure(&mut self, at: usize, seq: u64) -> Result<bool, StoreError> {
         let tick = self.tick;
         let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
+        if block.cached(seq).is_some() {
+            block.touch(tick);
+            return Ok(true);
+        }
+        if self.glance(at, seq) { Ok(true) } else { self.ensure_block(at, seq) }
+    }
+
+    /// Like [`ensure`](Self::ensure), for who is to take the message out: who takes the first of a
+    /// block needs the next one, too.
+    pub(super) fn ensure_to_take(&mut self, at: usize, seq: u64) -> Result<bool, StoreError> {
+        match self.blocks.get(at) {
+            Some(block) if block.first_seq == seq => self.ensure_block(at, seq),
+            _ => self.ensure(at, seq),
+        }
+    }
+
+    /// Reads the message of `seq` alone, if its block is not in memory; false if that is not known
+    /// to be enough.
+    fn glance(&mut self, at: usize, seq: u64) -> bool {
+        let Some(block) = self.blocks.get_mut(at) else { return false };
+        if block.is_whole() || !block.glance(&*self.disk, &self.msgs_dir, seq) {
+            return false;
+        }
+        // Whether a length outside the checksum is bad is found when a block is read whole.
+        if block.unread
+            && !block
+                .cached(seq)
+                .is_some_and(|record| self.subjects.tree().contains(record.subject))
+        {
+            block.glance = None;
+            return false;
+        }
+        let index = block.index;
+        if !self.glanced.contains(&index) {
+            self.glanced.push_back(index);
+            self.forget_glances(MOST_GLANCED);
+        }
+        true
+    }
+
+    /// Gives the memory and files of glances back, but for the latest so many.
+    pub(super) fn forget_glances(&mut self, keep: usize) {
+        while self.glanced.len() > keep {
+            let Some(index) = self.glanced.pop_front() else { return };
+            let at = self.blocks.binary_search_by_key(&index, |block| block.index);
+            if let Ok(at) = at
+                && let Some(block) = self.blocks.get_mut(at)
+            {
+                block.glance = None;
+                if block.memory() == 0 && !block.unsynced {
+                    block.file = None;
+                }
+            }
+        }
+    }
+
+    /// Brings the record of `seq` and its block into memory; false as in [`ensure`](Self::ensure).
+    pub(super) fn ensure_block(&mut self, at: usize, seq: u64) -> Result<bool, StoreError> {
+        let tick = self.tick;
+        let Some(block) = self.blocks.get_mut(at) else { return Ok(false) };
+        // Only what is in the block's own memory will do.
+        block.glance = None;
         if block.cached(seq).is_some() {
             block.touch(tick);
             return Ok(true);
@@ -149,6 +213,7 @@ impl FileStore {
         let before = self.unused_before;
         self.tick += 1;
         self.unused_before = self.tick;
+        self.forget_glances(0);
         for block in &mut self.blocks {
             if block.evictable().is_some_and(|used| used < before) {
                 block.evict();

@@ -255,7 +255,7 @@ fn read_object(
         Refusal::new(reason, log)
     })?;
     if computed.as_bytes() == sum && hands == Hands::On {
-        meta_copy::refresh(disk, dir, name);
+        meta_copy::refresh(disk, dir, name, &stored);
     }
     Ok((created, object, Asset(read.secret), read.origin))
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use env::Disk;
 
-use super::meta::{self, META, PENDING, SUM, Sync, checksum, replace_file};
+use super::meta::{META, PENDING, SUM, Sync, checksum, replace_file};
 
 pub(super) const COPY: &str = "meta.copy";
 
@@ -87,9 +87,8 @@ pub(super) fn restore(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<Sta
 }
 
 /// Makes the copy of a sound configuration again where it is missing, old or damaged.
-pub(super) fn refresh(disk: &dyn Disk, dir: &Path, name: &str) {
-    let Ok(stored) = disk.read(&dir.join(meta::META)) else { return };
+pub(super) fn refresh(disk: &dyn Disk, dir: &Path, name: &str, stored: &[u8]) {
     if !matches!(read(disk, dir, name), Ok(Some(copy)) if copy == stored) {
-        keep(disk, dir, name, &stored, Sync::Later);
+        keep(disk, dir, name, stored, Sync::Later);
     }
 }

@@ -19,6 +19,7 @@ mod correct;
 mod crypt;
 mod find;
 mod flush;
+mod glance;
 mod graves;
 mod index_db;
 mod index_write;
@@ -29,6 +30,7 @@ mod mend;
 mod meta;
 mod meta_copy;
 mod open;
+mod open_consumers;
 mod origins;
 mod packed;
 mod purge;
@@ -51,6 +53,7 @@ mod trouble;
 mod usage;
 mod varint;
 mod verify;
+mod waymarks;
 
 use std::collections::VecDeque;
 use std::ops::{ControlFlow, Range};
@@ -210,6 +213,8 @@ pub struct FileStore {
     rolled: bool,
     /// Memory of a block that went, for the next one.
     spare: Vec<u8>,
+    /// Blocks of which a single message was read, by index, the latest last.
+    glanced: VecDeque<u64>,
     /// Directories of batches that the next flush makes whole.
     staged: Vec<PathBuf>,
     /// Take the state from the records, however exact the index looks.
@@ -403,6 +408,7 @@ impl FileStore {
             verify: None,
             rolled: false,
             spare: Vec::new(),
+            glanced: VecDeque::new(),
             staged: Vec::new(),
             distrust_index: false,
             snapshot: None,
@@ -717,6 +723,7 @@ impl StreamStore for FileStore {
     }
 
     fn release_memory(&mut self) {
+        self.forget_glances(0);
         for block in &mut self.blocks {
             if block.evictable().is_some() {
                 block.evict();
@@ -770,6 +777,7 @@ impl StreamStore for FileStore {
         if self.config.allow_msg_ttl {
             self.write_timers()?;
         }
+        self.leave_stopped();
         for block in &mut self.blocks {
             block.evict();
             block.file = None;

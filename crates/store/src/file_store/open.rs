@@ -5,15 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use env::{Disk, EntryKind};
-use types::{Retention, StreamConfig, Timestamp};
+use types::{StreamConfig, Timestamp};
 
-use super::consumer_file::ConsumerFile;
-use super::crypt::{Origin, Vault};
+use super::crypt::Vault;
 use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
 use super::refusal::Refusal;
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
-use crate::api::{RecoveredConsumer, StoreError, StoreEvent, StreamStore};
+use crate::api::{StoreError, StoreEvent, StreamStore};
 use crate::snapshot::STAGING_DIR;
 
 /// A stream found on disk.
@@ -210,7 +209,7 @@ fn offline_consumers(
     offline.collect()
 }
 
-fn offline<T>(name: &str, refusal: Refusal<T>) -> OfflineConsumer {
+pub(super) fn offline<T>(name: &str, refusal: Refusal<T>) -> OfflineConsumer {
     OfflineConsumer { name: name.to_owned(), reason: refusal.reason, log: refusal.log }
 }
 
@@ -220,83 +219,5 @@ impl FileStore {
         let delivered = self.open_consumers()?;
         self.finish_recovery(delivered)?;
         self.convert()
-    }
-
-    /// Reads all consumers; answers the highest sequence that any was given.
-    fn open_consumers(&mut self) -> Result<u64, StoreError> {
-        let obs = self.dir.join(OBS);
-        let error = |error| crate::error::io_error("listing the consumers", error);
-        if self.disk.info(&obs).map_err(error)?.is_none() {
-            self.disk.create_dir_all(&obs).map_err(error)?;
-            self.disk.sync_dir(&self.dir).map_err(error)?;
-            return Ok(0);
-        }
-        let mut delivered = 0;
-        for entry in self.disk.list(&obs).map_err(error)? {
-            let Some(name) = entry.name.to_str().filter(|_| entry.kind == EntryKind::Dir) else {
-                continue;
-            };
-            let dir = obs.join(name);
-            let hashed = format!("{}/{name}", self.config.name);
-            let standing = meta_copy::restore(&*self.disk, &dir, &hashed).map_err(error)?;
-            if let Standing::Restored(what) = &standing {
-                self.events.push(StoreEvent::Repaired(what.clone()));
-            }
-            // What a killed process left is served from here on: it must not go back.
-            self.disk.sync_dir(&dir).map_err(error)?;
-            // Without its configuration there is no consumer; the files stay.
-            if self.disk.info(&dir.join(meta::META)).map_err(error)?.is_none() {
-                continue;
-            }
-            let (meta, asset, origin) = match meta::read_consumer(
-                &*self.disk,
-                &dir,
-                &self.config.name,
-                name,
-                self.vault.as_deref(),
-                Hands::On,
-            ) {
-                Read::Good(_, meta, asset, origin) => (meta, asset, origin),
-                // It asks for more than this server has: the stream waits for one that has it. What
-                // is damaged asks for nothing.
-                Read::Refused(refusal)
-                    if refusal.known.is_some() && standing != Standing::Damaged =>
-                {
-                    self.offline_consumers.push(offline(name, refusal));
-                    continue;
-                }
-                // Where messages wait for their consumers, those of this one would be dropped.
-                Read::Refused(refusal) if self.config.retention == Retention::Limits => {
-                    let what = format!("consumer {name:?} is not served: {}", refusal.reason);
-                    self.events.push(StoreEvent::Repaired(what));
-                    continue;
-                }
-                Read::Refused(refusal) => {
-                    let what = format!("consumer {name:?}: {}", refusal.reason);
-                    return Err(StoreError::Damaged(what));
-                }
-            };
-            let mut file = ConsumerFile::new(Arc::clone(&self.disk), dir, &self.config.name, asset);
-            file.drop_unfinished()?;
-            let found = file.read_state()?;
-            let state = found.state;
-            if let Some(damage) = found.damage {
-                let what = format!("consumer {name:?}: {damage}");
-                self.events.push(StoreEvent::Repaired(what));
-            }
-            if origin == Origin::Stale
-                && let Some(vault) = &self.vault
-            {
-                file.rekey(vault, name)?;
-            }
-            delivered = delivered.max(state.as_ref().map_or(0, |state| state.delivered.stream));
-            self.consumers.push(RecoveredConsumer { meta, state, store: Box::new(file) });
-        }
-        if let Some(consumer) = self.offline_consumers.first() {
-            let what = format!("stopped - unsupported consumer {:?}", consumer.name);
-            return Err(StoreError::Damaged(what));
-        }
-        self.disk.sync_dir(&obs).map_err(error)?;
-        Ok(delivered)
     }
 }

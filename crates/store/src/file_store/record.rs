@@ -86,6 +86,11 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk::<N>().copied()
 }
 
+/// Length of the record at offset `at`, if what says so is there.
+pub(super) fn len_at(block: &[u8], at: usize) -> Option<usize> {
+    Some((u32::from_le_bytes(word(block, at)?) & !HAS_HEADERS) as usize)
+}
+
 impl<'b> Record<'b> {
     /// Reads the record at offset `at`; `None` if it does not fit or its lengths contradict.
     pub(super) fn parse(block: &'b [u8], at: usize) -> Option<Self> {

@@ -66,6 +66,20 @@ impl Slots {
         }
     }
 
+    /// Tells `each` about all, in order.
+    pub(super) fn for_each(&self, mut each: impl FnMut(u64, u32)) {
+        match self {
+            Slots::Dense { first, offsets } => {
+                for (seq, &offset) in (*first..).zip(offsets) {
+                    if offset != NONE {
+                        each(seq, offset);
+                    }
+                }
+            }
+            Slots::Sparse { entries } => entries.iter().for_each(|&(seq, at)| each(seq, at)),
+        }
+    }
+
     pub(super) fn remove(&mut self, seq: u64) {
         match self {
             Slots::Dense { first, offsets } => {

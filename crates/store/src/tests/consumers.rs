@@ -6,6 +6,9 @@ use types::{AckPolicy, ConsumerConfig, SequencePair, Timestamp};
 use super::{World, at, config, put};
 use crate::*;
 
+/// Bytes that `o.dat` has behind what the reference stores.
+const TRAILER: usize = 20;
+
 fn meta(name: &str) -> ConsumerMeta {
     ConsumerMeta {
         name: name.to_owned(),
@@ -104,7 +107,7 @@ fn failure_13_a_bad_state_is_taken_from_its_copy() {
             check(&copy, &format!("byte {byte} bit {bit}"));
         }
     }
-    for len in (0..good.len()).filter(|len| len + 12 != good.len()) {
+    for len in (0..good.len()).filter(|len| len + TRAILER != good.len()) {
         let copy = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
         copy.edit("obs/c/o.dat", |bytes| bytes.truncate(len));
         check(&copy, &format!("cut to {len}"));
@@ -130,10 +133,105 @@ fn failure_13_a_bad_state_without_copy_is_no_state_and_told() {
 #[test]
 fn failure_13_what_the_reference_stored_has_no_checksum() {
     let world = world_with(&state());
-    world.edit("obs/c/o.dat", |bytes| bytes.truncate(bytes.len() - 12));
+    world.edit("obs/c/o.dat", |bytes| bytes.truncate(bytes.len() - TRAILER));
     let (mut store, consumers) = reopen(&world);
     assert_eq!(consumers[0].state, Some(state()));
     assert!(store.take_events().is_empty());
+}
+
+/// Progress up to `seq`, so much in need of room as it says.
+fn progress_to(seq: u64, pending: u64) -> ConsumerState {
+    let open = |seq| PendingAck { stream_seq: seq, consumer_seq: seq, delivered: at(0) };
+    ConsumerState {
+        delivered: SequencePair { consumer: seq + pending, stream: seq + pending },
+        ack_floor: SequencePair { consumer: seq, stream: seq },
+        pending: (seq + 1..=seq + pending).map(open).collect(),
+        redelivered: Vec::new(),
+    }
+}
+
+#[test]
+fn what_was_synced_survives_unsynced_saves_and_a_power_cut() {
+    for seed in 0..200 {
+        let world = world_with(&state());
+        let (_store, mut consumers) = reopen(&world);
+        let consumer = &mut consumers[0].store;
+        // Large enough now and then to need a larger file.
+        let pending = |step: u64| if step == seed % 7 { 300 } else { step % 5 };
+        let mut synced = 0;
+        for step in 0..6 + seed % 5 {
+            let durability = match (step + seed) % 4 {
+                0 => Durability::Synced,
+                _ => Durability::Written,
+            };
+            consumer.save(&progress_to(100 + step, pending(step)), durability).unwrap();
+            if durability == Durability::Synced {
+                synced = 100 + step;
+            }
+        }
+        world.disk.crash(Crash::Torn(seed));
+        let (_store, consumers) = reopen(&world);
+        let found = consumers[0].state.as_ref().unwrap();
+        assert!(found.ack_floor.stream >= synced, "seed {seed}: {found:?}, not {synced}");
+        // What was served once is there after the next power cut, too.
+        world.disk.crash(Crash::DropUnsynced);
+        let (_store, again) = reopen(&world);
+        assert_eq!(again[0].state.as_ref(), Some(found), "seed {seed}");
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_is_durable_once_it_is_served() {
+    let world = world_with(&state());
+    let (_store, mut consumers) = reopen(&world);
+    consumers[0].store.save(&progress_to(7, 1), Durability::Written).unwrap();
+    world.disk.crash(Crash::KeepAll);
+    assert_eq!(reopen(&world).1[0].state, Some(progress_to(7, 1)));
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(reopen(&world).1[0].state, Some(progress_to(7, 1)));
+}
+
+#[test]
+fn what_the_reference_stored_later_counts_until_the_next_synced_save_and_not_after_it() {
+    let world = world_with(&progress_to(5, 0));
+    world.edit("obs/c/o.dat", |bytes| {
+        *bytes = vec![0x16, 2, 8, 8, 8, 8, 0, 0];
+    });
+    let (_store, mut consumers) = reopen(&world);
+    assert_eq!(consumers[0].state, Some(progress_to(8, 0)));
+    consumers[0].store.save(&progress_to(9, 0), Durability::Written).unwrap();
+    consumers[0].store.save(&progress_to(10, 0), Durability::Synced).unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(reopen(&world).1[0].state, Some(progress_to(10, 0)));
+}
+
+#[test]
+fn many_consumers_are_synced_unless_the_last_process_stopped() {
+    let world = world_with(&state());
+    let (mut store, _) = reopen(&world);
+    for number in 0..100 {
+        let mut consumer = store.create_consumer(&meta(&format!("many{number}"))).unwrap();
+        consumer.save(&progress_to(number, 0), Durability::Written).unwrap();
+    }
+    let stopped = world.account.join("streams/S/stopped");
+    store.stop().unwrap();
+    assert!(world.disk.read(&stopped).is_ok());
+    let (mut store, mut consumers) = reopen(&world);
+    assert_eq!(consumers.len(), 101);
+    assert!(world.disk.read(&stopped).is_err(), "it counts once");
+    for consumer in &mut consumers {
+        consumer.store.save(&progress_to(1_000, 3), Durability::Written).unwrap();
+    }
+    store.flush(Durability::Written).unwrap();
+    world.disk.crash(Crash::KeepAll);
+    let (_store, served) = reopen(&world);
+    world.disk.crash(Crash::DropUnsynced);
+    let (_store, found) = reopen(&world);
+    assert_eq!(found.len(), 101);
+    for (found, served) in found.iter().zip(served) {
+        assert_eq!(found.state, Some(progress_to(1_000, 3)));
+        assert_eq!(found.state, served.state);
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod consumer_file;
+mod glance;
 mod index_db;
 mod origins;
 mod packed;
