@@ -5,7 +5,7 @@ use types::Timestamp;
 use super::FileStore;
 use super::block::{Block, file_path};
 use super::bounds::BoundsReader;
-use super::checkpoint::{Checkpoint, Seal};
+use super::checkpoint::{self, Checkpoint, Seal};
 use super::index_db::{self, Index};
 use super::packed;
 use crate::api::StoreError;
@@ -109,11 +109,15 @@ impl FileStore {
             let mut block = self.block_of(state, len)?;
             if at == last_block {
                 block.high = index.last_seq;
+                block.borders = checkpoint::seal_of(seals, state.index)
+                    .filter(|seal| block.packed || seal.len == block.raw_len)
+                    .and_then(|seal| seal.borders);
             } else if let Ok(at) = seals.binary_search_by_key(&state.index, |seal| seal.index)
                 && let Some(seal) = seals.get(at)
             {
                 block.raw_len = seal.len;
                 block.seal = Some(seal.sum);
+                block.borders = seal.borders;
             }
             block.settle_len();
             self.blocks.push_back(block);
@@ -139,6 +143,7 @@ impl FileStore {
         block.schedules = state.schedules;
         block.unread = true;
         block.high = state.last_seq;
+        block.borders = None;
         block.created = true;
         let start = self.block_start(state.index, len)?;
         block.packed = packed::is_packed(&start);

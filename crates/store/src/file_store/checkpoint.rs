@@ -5,15 +5,20 @@
 //! It names the index that it belongs to, and each block's length and last checksum: a block that
 //! was rewritten since is recognised.
 
+use super::borders::Borders;
 use super::record::Hasher;
 use super::varint::{Reader, push_u};
 
 /// Name of the file, beside the blocks.
 pub(super) const CHECKPOINT: &str = "checkpoint.db";
 const MAGIC: u8 = 0x6a;
-const VERSION: u8 = 2;
-/// The oldest that is read; it has no bounds.
+const VERSION: u8 = 3;
+/// The oldest that is read.
 const OLDEST: u8 = 1;
+/// From this one on there are bounds.
+const WITH_BOUNDS: u8 = 2;
+/// From this one on there are borders.
+const WITH_BORDERS: u8 = 3;
 const SUM: usize = 8;
 
 /// The end of a block's content.
@@ -25,6 +30,29 @@ pub(super) struct Seal {
     pub(super) len: u64,
     /// Checksum of its last record.
     pub(super) sum: [u8; SUM],
+    /// Where the subjects of its messages end, if that is known.
+    pub(super) borders: Option<Borders>,
+}
+
+impl Seal {
+    /// What is sealed of this content of the block; `None` if it ends otherwise.
+    fn part<'c>(&self, content: &'c mut [u8]) -> Option<&'c mut [u8]> {
+        let part = content.get_mut(..usize::try_from(self.len).ok()?)?;
+        part.ends_with(&self.sum).then_some(part)
+    }
+
+    /// Puts right where a subject ends in this content of the block, if that is bad.
+    pub(super) fn mend(&self, content: &mut [u8]) -> bool {
+        match (self.borders, self.part(content)) {
+            (Some(borders), Some(part)) => borders.mend(part),
+            _ => false,
+        }
+    }
+}
+
+/// The seal of a block.
+pub(super) fn seal_of(seals: &[Seal], index: u64) -> Option<&Seal> {
+    seals.get(seals.binary_search_by_key(&index, |seal| seal.index).ok()?)
 }
 
 /// A decoded (or to be written) checkpoint.
@@ -49,6 +77,9 @@ pub(super) fn encode(
         push_u(&mut out, seal.index);
         push_u(&mut out, seal.len);
         out.extend_from_slice(&seal.sum);
+        // One of zero says nothing, which is just as well.
+        let borders = seal.borders.map_or(0, Borders::bits);
+        out.extend_from_slice(&borders.to_le_bytes());
     }
     push_u(&mut out, checkpoint.bounds.len() as u64);
     out.extend_from_slice(&checkpoint.bounds);
@@ -63,8 +94,9 @@ pub(super) fn is_intact(file: &[u8], hasher: &Hasher) -> bool {
     body.is_some_and(|(body, sum)| !body.is_empty() && hasher.sum(&[body]) == sum)
 }
 
-/// The checkpoint, if the file is sound and belongs to the index whose content ends in this.
-pub(super) fn decode(file: &[u8], index_trailer: [u8; SUM], hasher: &Hasher) -> Option<Checkpoint> {
+/// The checkpoint, if the file is sound, with the end of the content of the index that it belongs
+/// to.
+pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<([u8; SUM], Checkpoint)> {
     if !is_intact(file, hasher) {
         return None;
     }
@@ -75,9 +107,7 @@ pub(super) fn decode(file: &[u8], index_trailer: [u8; SUM], hasher: &Hasher) -> 
     };
     let mut read = Reader::new(body);
     read.skip(2)?;
-    if read.bytes(SUM)? != index_trailer {
-        return None;
-    }
+    let index_trailer = *read.bytes(SUM)?.first_chunk()?;
     let mut checkpoint = Checkpoint::default();
     for _ in 0..read.u()? {
         let (index, len) = (read.u()?, read.u()?);
@@ -85,11 +115,16 @@ pub(super) fn decode(file: &[u8], index_trailer: [u8; SUM], hasher: &Hasher) -> 
         if checkpoint.seals.last().is_some_and(|last| last.index >= index) {
             return None;
         }
-        checkpoint.seals.push(Seal { index, len, sum });
+        let mut borders = None;
+        if version >= WITH_BORDERS {
+            let bits = u64::from_le_bytes(*read.bytes(8)?.first_chunk()?);
+            borders = Some(Borders::from_bits(bits)).filter(|_| bits != 0);
+        }
+        checkpoint.seals.push(Seal { index, len, sum, borders });
     }
-    if version > OLDEST {
+    if version >= WITH_BOUNDS {
         let len = usize::try_from(read.u()?).ok()?;
         checkpoint.bounds = read.bytes(len)?.to_vec();
     }
-    read.rest().is_empty().then_some(checkpoint)
+    read.rest().is_empty().then_some((index_trailer, checkpoint))
 }

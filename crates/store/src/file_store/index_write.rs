@@ -166,7 +166,8 @@ impl FileStore {
         let mut seals = Vec::with_capacity(self.blocks.len());
         for block in &mut self.blocks {
             let sum = block.seal(&*self.disk, &self.msgs_dir)?;
-            seals.push(Seal { index: block.index, len: block.raw_len, sum });
+            let borders = block.known_borders();
+            seals.push(Seal { index: block.index, len: block.raw_len, sum, borders });
         }
         let checkpoint = Checkpoint { seals, bounds: bounds.finish() };
         let file = checkpoint::encode(index_trailer, &checkpoint, &self.hasher());

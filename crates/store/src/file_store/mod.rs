@@ -9,6 +9,7 @@ mod adopt;
 mod append;
 mod batches;
 mod block;
+mod borders;
 mod bounds;
 mod checkpoint;
 mod compact;

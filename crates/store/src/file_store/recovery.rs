@@ -44,9 +44,13 @@ impl FileStore {
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
         let trailer = index_db::trailer(&file);
         let index = index_db::decode(file, &hasher);
-        let checkpoint = self
-            .open_index(read(CHECKPOINT)?)
-            .and_then(|file| checkpoint::decode(&file, trailer, &hasher));
+        let checkpoint =
+            self.open_index(read(CHECKPOINT)?).and_then(|file| checkpoint::decode(&file, &hasher));
+        // Of blocks that are as they were it also tells without its index.
+        let seals = checkpoint.as_ref().map(|(_, checkpoint)| checkpoint.seals.clone());
+        let seals = seals.unwrap_or_default();
+        let checkpoint =
+            checkpoint.filter(|(of, _)| *of == trailer).map(|(_, checkpoint)| checkpoint);
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         // Lifetimes are read from the messages: those that never expire are in no file.
@@ -62,7 +66,7 @@ impl FileStore {
         match (usable, &checkpoint) {
             _ if self.witness == super::Witness::Dismissed && !exact => {
                 self.drop_index()?;
-                self.rebuild(&numbers, None)?;
+                self.rebuild(&numbers, None, &seals)?;
             }
             (Some(index), None) if exact => self.adopt(index, &Checkpoint::default())?,
             (Some(index), Some(checkpoint)) if exact => self.adopt(index, checkpoint)?,
@@ -70,7 +74,7 @@ impl FileStore {
                 resumed = self.resume(index, checkpoint, &numbers)?;
                 if resumed == Resumed::No {
                     self.start_over();
-                    self.rebuild(&numbers, Some(index))?;
+                    self.rebuild(&numbers, Some(index), &seals)?;
                     self.indexed_up_to = index.last_block;
                     self.index_due = self.index_due.max(IndexDue::IfCheap);
                 }
@@ -81,7 +85,7 @@ impl FileStore {
                     Some(_) => None,
                 };
                 let prior = index.as_ref().or(witness.as_ref());
-                self.rebuild(&numbers, prior)?;
+                self.rebuild(&numbers, prior, &seals)?;
                 self.indexed_up_to = prior.map_or(0, |prior| prior.last_block);
                 // From here on the witness knows of what is there.
                 self.index_due = self.index_due.max(IndexDue::IfCheap);
