@@ -40,6 +40,21 @@ pub(super) struct Saved {
     pub(super) number: u64,
 }
 
+impl Saved {
+    /// Whether it was saved before the copy was. Without a number it was by a server that knows no
+    /// copy; or it lost its end in a power cut, and then it may be behind.
+    pub(super) fn is_before(&self, copy: &Saved) -> bool {
+        let places = |state: &ConsumerState| {
+            let (delivered, floor) = (state.delivered, state.ack_floor);
+            [delivered.consumer, delivered.stream, floor.consumer, floor.stream]
+        };
+        match self.number {
+            0 => places(&self.state).iter().zip(places(&copy.state)).any(|(mine, its)| *mine < its),
+            number => number < copy.number,
+        }
+    }
+}
+
 /// Adds number and checksum.
 pub(super) fn seal(hasher: &Hasher, bytes: &mut Vec<u8>, number: u64) {
     bytes.extend_from_slice(MARK);

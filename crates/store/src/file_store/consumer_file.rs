@@ -224,8 +224,7 @@ impl ConsumerFile {
         self.numbered = found.as_ref().is_none_or(|found| found.number > 0);
         self.len = found.as_ref().and(bytes.as_ref()).map(Vec::len);
         let damage = match (&bytes, &found, &copied) {
-            // One without a number was written by a server that knows no copy.
-            (_, Some(found), Some(copied)) if found.number > 0 && found.number < copied.number => {
+            (_, Some(found), Some(copied)) if found.is_before(copied) => {
                 return Ok(FoundState { state: Some(copied.state.clone()), damage: None });
             }
             (_, Some(found), _) => {
