@@ -184,7 +184,11 @@ impl Victim {
     pub fn damage(&self, file: usize, damage: Damage) -> Verdict {
         let name = self.name(file).file_name().and_then(|name| name.to_str()).unwrap_or_default();
         self.try_damage(file, damage)
-            .or_else(|wrong| if is_known(name, damage, &wrong) { Ok(()) } else { Err(wrong) })
+            .or_else(
+                |wrong| {
+                    if is_known(self.subject, name, damage, &wrong) { Ok(()) } else { Err(wrong) }
+                },
+            )
             .map_err(|wrong| {
                 format!("{:?}, {damage:?} of {}: {wrong}", self.subject, self.name(file).display())
             })

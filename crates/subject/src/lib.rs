@@ -16,6 +16,7 @@
 
 pub mod grammar;
 mod piece;
+mod pool;
 mod sublist;
 mod transform;
 mod tree;

@@ -3,6 +3,7 @@
 mod grammar;
 mod model;
 mod piece;
+mod pool;
 mod sublist;
 mod transform;
 mod tree;

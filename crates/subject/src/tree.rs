@@ -3,17 +3,20 @@
 use std::mem;
 
 use crate::grammar::{ONE, REST, SEPARATOR, split_token};
-use crate::piece::Piece;
+use crate::piece::{Piece, Texts};
+use crate::pool::Pool;
 
 /// A map from literal subjects to `V`, in byte order, that answers wildcard queries by walking
 /// only the parts that match (server/stree `SubjectTree`).
 ///
-/// A leaf stores only the bytes its neighbours do not share, so that a million subjects of one
-/// stream cost tens of megabytes. All operations run without recursion: subjects are chosen by
-/// clients and may be long.
+/// A leaf stores only the bytes its neighbours do not share, and nothing has an allocation of its
+/// own, so that a million subjects of one stream cost tens of megabytes. All operations run without
+/// recursion: subjects are chosen by clients and may be long.
 #[derive(Debug)]
 pub struct SubjectTree<V> {
-    root: Option<Node<V>>,
+    root: Run,
+    nodes: Pool<Node<V>>,
+    texts: Texts,
     len: usize,
 }
 
@@ -26,108 +29,56 @@ pub enum Flow {
     Stop,
 }
 
+/// The subjects whose next bytes are `text`.
 #[derive(Debug)]
-enum Node<V> {
-    Leaf { suffix: Piece, value: V },
-    Branch(Box<Branch<V>>),
+struct Node<V> {
+    text: Piece,
+    below: Below<V>,
 }
 
-/// Subjects that share `prefix`: the one that ends there, and those that go on.
-#[derive(Debug)]
-struct Branch<V> {
-    prefix: Piece,
-    /// Rare: boxed, so that the many branches without one stay small.
-    value: Option<Box<V>>,
-    /// The first byte after `prefix` of each child; the child holds what follows that byte.
-    keys: Keys,
-    /// In the order of their keys.
-    nodes: Vec<Node<V>>,
+#[derive(Default, Debug)]
+enum Below<V> {
+    /// A place in memory that nobody uses.
+    #[default]
+    Vacant,
+    /// The one subject that ends here.
+    Value(V),
+    /// Two or more that go on, differently. One that ends here as well has the empty text there.
+    Branch(Run),
 }
 
-/// A set of bytes in which a byte's rank is its child's place.
+/// Neighbours, in the order of their first bytes, which are different.
 #[derive(Clone, Copy, Default, Debug)]
-struct Keys([u64; 4]);
+struct Run {
+    at: u32,
+    /// At most 257.
+    len: u16,
+}
 
-impl Keys {
-    fn word(key: u8) -> (usize, u64) {
-        (usize::from(key >> 6), 1 << (key & 63))
-    }
-
-    /// `Ok` with the place of `key`, or `Err` with the place it would get.
-    fn place(&self, key: u8) -> Result<usize, usize> {
-        let (word, bit) = Self::word(key);
-        let mut rank = 0;
-        for (at, bits) in self.0.iter().enumerate() {
-            if at == word {
-                let below = rank + (bits & (bit - 1)).count_ones() as usize;
-                return if bits & bit == 0 { Err(below) } else { Ok(below) };
-            }
-            rank += bits.count_ones() as usize;
-        }
-        Err(rank)
-    }
-
-    fn insert(&mut self, key: u8) {
-        let (word, bit) = Self::word(key);
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits |= bit;
-        }
-    }
-
-    fn remove(&mut self, key: u8) {
-        let (word, bit) = Self::word(key);
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits &= !bit;
-        }
-    }
-
-    /// The smallest key that is not below `from`.
-    fn next(&self, from: u8) -> Option<u8> {
-        let (word, bit) = Self::word(from);
-        for (at, bits) in self.0.iter().enumerate().skip(word) {
-            let bits = if at == word { bits & !(bit - 1) } else { *bits };
-            if bits != 0 {
-                return u8::try_from(at * 64 + bits.trailing_zeros() as usize).ok();
-            }
-        }
-        None
+impl<V> Default for Node<V> {
+    fn default() -> Self {
+        Node { text: Piece::default(), below: Below::Vacant }
     }
 }
 
-impl<V> Branch<V> {
-    fn child(&self, key: u8) -> Option<&Node<V>> {
-        let at = self.keys.place(key).ok()?;
-        self.nodes.get(at)
-    }
-
-    fn child_mut(&mut self, key: u8) -> Option<&mut Node<V>> {
-        let at = self.keys.place(key).ok()?;
-        self.nodes.get_mut(at)
-    }
-
-    fn add(&mut self, key: u8, node: Node<V>) {
-        if let Err(at) = self.keys.place(key) {
-            if self.nodes.len() == self.nodes.capacity() {
-                // Grows slower than doubling: most branches stay small, and there are many.
-                let more = (self.nodes.len() / 2).max(2);
-                self.nodes.reserve_exact(more);
-            }
-            self.keys.insert(key);
-            self.nodes.insert(at, node);
+impl<V> Node<V> {
+    fn value_mut(&mut self) -> Option<&mut V> {
+        match &mut self.below {
+            Below::Value(value) => Some(value),
+            _ => None,
         }
     }
+}
+
+/// Which of the neighbours goes on like `rest`, or which place its node would get.
+fn find<V>(run: &[Node<V>], rest: &[u8]) -> Result<usize, usize> {
+    let key = rest.first().copied();
+    run.binary_search_by(|node| node.text.first().cmp(&key))
 }
 
 /// The number of leading bytes `a` and `b` share.
 fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(x, y)| x == y).count()
-}
-
-/// `bytes` cut at `at` and at the byte there: `(before, byte, after)`.
-fn cut(bytes: &[u8], at: usize) -> Option<(&[u8], u8, &[u8])> {
-    let (before, rest) = bytes.split_at_checked(at)?;
-    let (&key, after) = rest.split_first()?;
-    Some((before, key, after))
 }
 
 impl<V> Default for SubjectTree<V> {
@@ -140,7 +91,7 @@ impl<V> SubjectTree<V> {
     /// An empty tree.
     #[must_use]
     pub const fn new() -> Self {
-        Self { root: None, len: 0 }
+        Self { root: Run { at: 0, len: 0 }, nodes: Pool::new(), texts: Pool::new(), len: 0 }
     }
 
     /// The number of subjects.
@@ -157,53 +108,42 @@ impl<V> SubjectTree<V> {
 
     /// Forgets all subjects.
     pub fn clear(&mut self) {
-        self.len = 0;
-        if let Some(root) = self.root.take() {
-            drop_nodes(root);
+        *self = Self::new();
+    }
+
+    fn run(&self, run: Run) -> &[Node<V>] {
+        self.nodes.run(run.at, usize::from(run.len))
+    }
+
+    /// Where the node of exactly `subject` is.
+    fn seek(&self, subject: &[u8]) -> Option<(u32, &Node<V>)> {
+        let mut run = self.root;
+        let mut rest = subject;
+        loop {
+            let nodes = self.run(run);
+            let index = find(nodes, rest).ok()?;
+            let node = nodes.get(index)?;
+            rest = rest.strip_prefix(node.text.bytes(&self.texts))?;
+            match &node.below {
+                Below::Branch(below) => run = *below,
+                _ => return rest.is_empty().then_some((run.at + index as u32, node)),
+            }
         }
     }
 
     /// The value of exactly `subject`.
     #[must_use]
     pub fn get(&self, subject: &[u8]) -> Option<&V> {
-        let mut node = self.root.as_ref()?;
-        let mut rest = subject;
-        loop {
-            match node {
-                Node::Leaf { suffix, value } => return (**suffix == *rest).then_some(value),
-                Node::Branch(branch) => {
-                    rest = rest.strip_prefix(&*branch.prefix)?;
-                    match rest.split_first() {
-                        None => return branch.value.as_deref(),
-                        Some((&key, after)) => {
-                            node = branch.child(key)?;
-                            rest = after;
-                        }
-                    }
-                }
-            }
+        match &self.seek(subject)?.1.below {
+            Below::Value(value) => Some(value),
+            _ => None,
         }
     }
 
     /// The value of exactly `subject`, to change in place.
     pub fn get_mut(&mut self, subject: &[u8]) -> Option<&mut V> {
-        let mut node = self.root.as_mut()?;
-        let mut rest = subject;
-        loop {
-            match node {
-                Node::Leaf { suffix, value } => return (**suffix == *rest).then_some(value),
-                Node::Branch(branch) => {
-                    rest = rest.strip_prefix(&*branch.prefix)?;
-                    match rest.split_first() {
-                        None => return branch.value.as_deref_mut(),
-                        Some((&key, after)) => {
-                            node = branch.child_mut(key)?;
-                            rest = after;
-                        }
-                    }
-                }
-            }
-        }
+        let (at, _) = self.seek(subject)?;
+        self.nodes.get_mut(at)?.value_mut()
     }
 
     /// Whether `subject` is present.
@@ -223,33 +163,78 @@ impl<V> SubjectTree<V> {
 
     /// The value of `subject`, made by `make` when it is missing.
     pub fn get_or_insert_with(&mut self, subject: &[u8], make: impl FnOnce() -> V) -> &mut V {
-        let len = &mut self.len;
-        let mut make = Some(make);
-        let mut fresh = || {
-            *len += 1;
-            make.take().expect("a walk ends at the one entry it makes")()
-        };
+        let at = self.seat(subject, make);
+        let value = self.nodes.get_mut(at).and_then(Node::value_mut);
+        value.expect("a subject's seat holds its value")
+    }
+
+    /// Where the node of `subject` is, which is made when it is missing.
+    fn seat(&mut self, subject: &[u8], make: impl FnOnce() -> V) -> u32 {
         let mut rest = subject;
-        let mut node =
-            self.root.get_or_insert_with(|| Node::Leaf { suffix: subject.into(), value: fresh() });
+        let (mut holder, mut run) = (None, self.root);
         loop {
-            node.make_room(rest);
-            match node {
-                Node::Leaf { value, .. } => return value,
-                Node::Branch(branch) => {
-                    rest = rest.get(branch.prefix.len()..).unwrap_or_default();
-                    let Some((&key, after)) = rest.split_first() else {
-                        return branch.value.get_or_insert_with(|| Box::new(fresh()));
-                    };
-                    let at = match branch.keys.place(key) {
-                        Ok(at) => at,
-                        Err(at) => {
-                            branch.add(key, Node::Leaf { suffix: after.into(), value: fresh() });
-                            at
-                        }
-                    };
-                    node = &mut branch.nodes[at];
-                    rest = after;
+            let nodes = self.nodes.run(run.at, usize::from(run.len));
+            let index = find(nodes, rest).unwrap_or_else(|index| index);
+            let at = run.at + index as u32;
+            let node = nodes.get(index).filter(|node| node.text.first() == rest.first().copied());
+            let Some(node) = node else {
+                self.len += 1;
+                let leaf = self.leaf(rest, make());
+                run.at = self.nodes.insert(run.at, usize::from(run.len), index, leaf);
+                run.len += 1;
+                self.hold(holder, run);
+                return run.at + index as u32;
+            };
+            let text = node.text.bytes(&self.texts);
+            let shared = common(text, rest);
+            let after = rest.get(shared..).unwrap_or_default();
+            match node.below {
+                Below::Branch(below) if shared == text.len() => {
+                    (holder, run, rest) = (Some(at), below, after);
+                }
+                Below::Value(_) if shared == text.len() && after.is_empty() => return at,
+                _ => {
+                    self.len += 1;
+                    return self.split(at, shared, after, make());
+                }
+            }
+        }
+    }
+
+    fn leaf(&mut self, text: &[u8], value: V) -> Node<V> {
+        Node { text: Piece::new(text, &mut self.texts), below: Below::Value(value) }
+    }
+
+    /// Makes the node at `at` a branch after the first `shared` bytes of its text, with a leaf of
+    /// `after` below; answers where that is.
+    fn split(&mut self, at: u32, shared: usize, after: &[u8], value: V) -> u32 {
+        let mut old = self.nodes.get_mut(at).map(mem::take).unwrap_or_default();
+        let whole = old.text.bytes(&self.texts).to_vec();
+        mem::take(&mut old.text).free(&mut self.texts);
+        let (head, tail) = whole.split_at_checked(shared).unwrap_or_default();
+        old.text = Piece::new(tail, &mut self.texts);
+        let new = self.leaf(after, value);
+        let place = u32::from(old.text.first() < new.text.first());
+        let below = Run { at: self.nodes.take(2), len: 2 };
+        for (place, node) in [(place, new), (1 - place, old)] {
+            if let Some(slot) = self.nodes.get_mut(below.at + place) {
+                *slot = node;
+            }
+        }
+        let text = Piece::new(head, &mut self.texts);
+        if let Some(slot) = self.nodes.get_mut(at) {
+            *slot = Node { text, below: Below::Branch(below) };
+        }
+        below.at + place
+    }
+
+    /// Notes where the run below a node, or that at the root, is now.
+    fn hold(&mut self, holder: Option<u32>, run: Run) {
+        match holder {
+            None => self.root = run,
+            Some(at) => {
+                if let Some(node) = self.nodes.get_mut(at) {
+                    node.below = Below::Branch(run);
                 }
             }
         }
@@ -257,47 +242,76 @@ impl<V> SubjectTree<V> {
 
     /// Takes `subject` out.
     pub fn remove(&mut self, subject: &[u8]) -> Option<V> {
-        if let Some(Node::Leaf { suffix, .. }) = &self.root {
-            if **suffix != *subject {
-                return None;
-            }
-            self.len -= 1;
-            return match self.root.take() {
-                Some(Node::Leaf { value, .. }) => Some(value),
-                _ => None,
-            };
-        }
-        let mut node = self.root.as_mut()?;
         let mut rest = subject;
-        loop {
-            let Node::Branch(branch) = node else { return None };
-            rest = rest.strip_prefix(&*branch.prefix)?;
-            let removed = match rest.split_first() {
-                None => *branch.value.take()?,
-                Some((&key, after)) => {
-                    let at = branch.keys.place(key).ok()?;
-                    if let Node::Branch(_) = branch.nodes.get(at)? {
-                        node = match node {
-                            Node::Branch(branch) => branch.nodes.get_mut(at)?,
-                            Node::Leaf { .. } => return None,
-                        };
-                        rest = after;
-                        continue;
-                    }
-                    match branch.nodes.get(at)? {
-                        Node::Leaf { suffix, .. } if **suffix == *after => {}
-                        _ => return None,
-                    }
-                    branch.keys.remove(key);
-                    match branch.nodes.remove(at) {
-                        Node::Leaf { value, .. } => value,
-                        Node::Branch(_) => return None,
-                    }
+        let (mut holder, mut run) = (None, self.root);
+        let index = loop {
+            let nodes = self.nodes.run(run.at, usize::from(run.len));
+            let index = find(nodes, rest).ok()?;
+            let node = nodes.get(index)?;
+            rest = rest.strip_prefix(node.text.bytes(&self.texts))?;
+            match node.below {
+                Below::Branch(below) => (holder, run) = (Some(run.at + index as u32), below),
+                _ if rest.is_empty() => break index,
+                _ => return None,
+            }
+        };
+        let (node, at) = self.nodes.remove(run.at, usize::from(run.len), index);
+        node.text.free(&mut self.texts);
+        run = Run { at, len: run.len - 1 };
+        match holder {
+            Some(at) if run.len == 1 => self.join(at, run),
+            _ => self.hold(holder, run),
+        }
+        self.len -= 1;
+        if self.len == 0 {
+            self.clear();
+        }
+        match node.below {
+            Below::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// Turns the branch at `at`, which is left with a single node, into that one.
+    fn join(&mut self, at: u32, run: Run) {
+        let (only, _) = self.nodes.remove(run.at, 1, 0);
+        let Some(branch) = self.nodes.get_mut(at).map(mem::take) else { return };
+        let whole = [branch.text, only.text].map(|text| {
+            let bytes = text.bytes(&self.texts).to_vec();
+            text.free(&mut self.texts);
+            bytes
+        });
+        let text = Piece::new(&whole.concat(), &mut self.texts);
+        if let Some(slot) = self.nodes.get_mut(at) {
+            *slot = Node { text, below: only.below };
+        }
+    }
+
+    /// Gives memory back if removed subjects have left most of it unused.
+    pub fn shrink(&mut self) {
+        if !self.nodes.is_sparse() && !self.texts.is_sparse() {
+            return;
+        }
+        let mut old_nodes = mem::replace(&mut self.nodes, Pool::new());
+        let old_texts = mem::replace(&mut self.texts, Pool::new());
+        let mut fetch = |run: Run, nodes: &mut Pool<Node<V>>| {
+            let at = nodes.take(usize::from(run.len));
+            let from = old_nodes.run_mut(run.at, usize::from(run.len));
+            nodes.run_mut(at, from.len()).swap_with_slice(from);
+            Run { at, ..run }
+        };
+        self.root = fetch(self.root, &mut self.nodes);
+        let mut unfinished = vec![self.root];
+        while let Some(run) = unfinished.pop() {
+            for at in run.at..run.at + u32::from(run.len) {
+                let Some(node) = self.nodes.get_mut(at) else { continue };
+                node.text = Piece::new(node.text.bytes(&old_texts), &mut self.texts);
+                if let Below::Branch(below) = node.below {
+                    let below = fetch(below, &mut self.nodes);
+                    self.hold(Some(at), below);
+                    unfinished.push(below);
                 }
-            };
-            node.tidy();
-            self.len -= 1;
-            return Some(removed);
+            }
         }
     }
 
@@ -334,64 +348,53 @@ impl<V> SubjectTree<V> {
         visit: &mut dyn FnMut(&[u8], &V) -> Flow,
     ) -> Flow {
         let mut subject: Vec<u8> = Vec::with_capacity(64);
-        let mut frames: Vec<Frame<'_, V>> = Vec::new();
-        let mut next = self.root.as_ref().map(|root| (root, start));
-        loop {
-            if let Some((node, cursor)) = next.take() {
-                let mark = subject.len();
-                let (bytes, value) = match node {
-                    Node::Leaf { suffix, value } => (suffix, Some(value)),
-                    Node::Branch(branch) => (&branch.prefix, branch.value.as_deref()),
-                };
-                if let Some(cursor) = cursor.over(pattern, bytes) {
-                    subject.extend_from_slice(bytes);
-                    if let Some(value) = value
-                        && cursor.accepts(pattern)
-                        && visit(&subject, value) == Flow::Stop
-                    {
-                        return Flow::Stop;
-                    }
-                    if let Node::Branch(branch) = node {
-                        let (from, last) = cursor.wanted(pattern);
-                        let mark = subject.len();
-                        frames.push(Frame { branch, from, last, mark, cursor });
-                        continue;
-                    }
-                }
-                subject.truncate(mark);
-            }
-            let Some(frame) = frames.last_mut() else { return Flow::Continue };
+        let mut frames = vec![Frame::new(self.run(self.root), 0, start, pattern)];
+        while let Some(frame) = frames.last_mut() {
             subject.truncate(frame.mark);
-            let Some(key) = frame.next_key() else {
+            let Some((node, left)) = frame.left.split_first() else {
                 frames.pop();
                 continue;
             };
-            if let Some(node) = frame.branch.child(key)
-                && let Some(cursor) = frame.cursor.step(pattern, key)
-            {
-                subject.push(key);
-                next = Some((node, cursor));
+            frame.left = left;
+            let text = node.text.bytes(&self.texts);
+            let Some(cursor) = frame.cursor.over(pattern, text) else { continue };
+            subject.extend_from_slice(text);
+            match &node.below {
+                Below::Value(value) => {
+                    if cursor.accepts(pattern) && visit(&subject, value) == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+                Below::Branch(below) => {
+                    frames.push(Frame::new(self.run(*below), subject.len(), cursor, pattern));
+                }
+                Below::Vacant => {}
             }
         }
+        Flow::Continue
     }
 }
 
-/// One branch on the way of a walk.
+/// One run of neighbours on the way of a walk.
 struct Frame<'t, V> {
-    branch: &'t Branch<V>,
-    /// The keys still to visit: `from..=last`; none when `from` is `None`.
-    from: Option<u8>,
-    last: u8,
-    /// The length of the subject up to and with this branch's prefix.
+    /// Those still to visit.
+    left: &'t [Node<V>],
+    /// The length of the subject up to here.
     mark: usize,
     cursor: Cursor,
 }
 
-impl<V> Frame<'_, V> {
-    fn next_key(&mut self) -> Option<u8> {
-        let key = self.branch.keys.next(self.from?).filter(|&key| key <= self.last);
-        self.from = key.and_then(|key| key.checked_add(1));
-        key
+impl<'t, V> Frame<'t, V> {
+    fn new(run: &'t [Node<V>], mark: usize, cursor: Cursor, pattern: &[u8]) -> Self {
+        let left = match cursor {
+            // One of them goes on like that, if any.
+            Cursor::Text(at) => match find(run, pattern.get(at..).unwrap_or_default()) {
+                Ok(index) => run.get(index..=index).unwrap_or_default(),
+                Err(_) => &[],
+            },
+            _ => run,
+        };
+        Frame { left, mark, cursor }
     }
 }
 
@@ -451,102 +454,12 @@ impl Cursor {
         bytes.iter().try_fold(self, |cursor, &byte| cursor.step(pattern, byte))
     }
 
-    /// The range of bytes that may come next; none when its start is `None`.
-    fn wanted(self, pattern: &[u8]) -> (Option<u8>, u8) {
-        match self {
-            Self::Text(at) => {
-                let byte = pattern.get(at).copied();
-                (byte, byte.unwrap_or_default())
-            }
-            _ => (Some(0), u8::MAX),
-        }
-    }
-
     fn accepts(self, pattern: &[u8]) -> bool {
         match self {
             Self::Text(at) => at == pattern.len(),
             Self::One(at) => at + 1 == pattern.len(),
             Self::Anything => true,
             Self::OneStart(_) | Self::RestStart => false,
-        }
-    }
-}
-
-impl<V> Node<V> {
-    /// Splits this node unless it is the leaf of `subject` or a branch `subject` runs through.
-    fn make_room(&mut self, subject: &[u8]) {
-        let bytes = match self {
-            Self::Leaf { suffix, .. } if **suffix == *subject => return,
-            Self::Leaf { suffix, .. } => &**suffix,
-            Self::Branch(branch) if subject.starts_with(&branch.prefix) => return,
-            Self::Branch(branch) => &*branch.prefix,
-        };
-        let shared = common(bytes, subject);
-        let split = Branch {
-            prefix: subject.get(..shared).unwrap_or_default().into(),
-            value: None,
-            keys: Keys::default(),
-            nodes: Vec::new(),
-        };
-        let old = mem::replace(self, Self::Branch(Box::new(split)));
-        let Self::Branch(split) = self else { return };
-        match old {
-            Self::Leaf { suffix, value } => match cut(&suffix, shared) {
-                None => split.value = Some(Box::new(value)),
-                Some((_, key, after)) => {
-                    split.add(key, Self::Leaf { suffix: after.into(), value });
-                }
-            },
-            Self::Branch(mut branch) => {
-                if let Some((_, key, after)) = cut(&branch.prefix, shared) {
-                    branch.prefix = after.into();
-                    split.add(key, Self::Branch(branch));
-                }
-            }
-        }
-    }
-
-    /// Turns a branch left with a single entry into that entry.
-    fn tidy(&mut self) {
-        let Self::Branch(branch) = self else { return };
-        match (branch.value.take(), branch.nodes.len()) {
-            (Some(value), 0) => {
-                let suffix = mem::take(&mut branch.prefix);
-                *self = Self::Leaf { suffix, value: *value };
-            }
-            (None, 1) => {
-                let (Some(key), Some(mut only)) = (branch.keys.next(0), branch.nodes.pop()) else {
-                    return;
-                };
-                let bytes = match &mut only {
-                    Self::Leaf { suffix, .. } => suffix,
-                    Self::Branch(below) => &mut below.prefix,
-                };
-                *bytes = [&*branch.prefix, &[key], &**bytes].concat().into();
-                *self = only;
-            }
-            (value, left) => {
-                branch.value = value;
-                if branch.nodes.capacity() > left * 2 + 2 {
-                    branch.nodes.shrink_to(left + 1);
-                }
-            }
-        }
-    }
-}
-
-impl<V> Drop for SubjectTree<V> {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
-/// Drops a subtree without recursion: subjects that are prefixes of each other make it deep.
-fn drop_nodes<V>(root: Node<V>) {
-    let mut nodes = vec![root];
-    while let Some(node) = nodes.pop() {
-        if let Node::Branch(branch) = node {
-            nodes.extend(branch.nodes);
         }
     }
 }

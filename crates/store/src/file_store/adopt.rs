@@ -4,10 +4,10 @@ use types::Timestamp;
 
 use super::FileStore;
 use super::block::{Block, file_path};
-use super::checkpoint::Seal;
+use super::bounds::BoundsReader;
+use super::checkpoint::{self, Checkpoint, Seal};
 use super::index_db::{self, Index};
 use super::packed;
-use super::subjects::{Bound, SubjectInfo};
 use crate::api::StoreError;
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -89,7 +89,12 @@ impl FileStore {
     }
 
     /// Takes over the state of an exact index.
-    pub(super) fn adopt(&mut self, index: &Index, seals: &[Seal]) -> Result<(), StoreError> {
+    pub(super) fn adopt(
+        &mut self,
+        index: &Index,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), StoreError> {
+        let seals = &checkpoint.seals;
         self.msgs = index.msgs;
         self.bytes = index.bytes;
         self.first_ns = index.first_ns;
@@ -104,16 +109,20 @@ impl FileStore {
             let mut block = self.block_of(state, len)?;
             if at == last_block {
                 block.high = index.last_seq;
+                block.borders = checkpoint::seal_of(seals, state.index)
+                    .filter(|seal| block.packed || seal.len == block.raw_len)
+                    .and_then(|seal| seal.borders);
             } else if let Ok(at) = seals.binary_search_by_key(&state.index, |seal| seal.index)
                 && let Some(seal) = seals.get(at)
             {
                 block.raw_len = seal.len;
                 block.seal = Some(seal.sum);
+                block.borders = seal.borders;
             }
             block.settle_len();
             self.blocks.push_back(block);
         }
-        self.adopt_subjects(index);
+        self.adopt_subjects(index, &checkpoint.bounds);
         self.first_seq = if index.msgs == 0 { index.last_seq + 1 } else { index.first_seq };
         Ok(())
     }
@@ -134,6 +143,7 @@ impl FileStore {
         block.schedules = state.schedules;
         block.unread = true;
         block.high = state.last_seq;
+        block.borders = None;
         block.created = true;
         let start = self.block_start(state.index, len)?;
         block.packed = packed::is_packed(&start);
@@ -145,21 +155,17 @@ impl FileStore {
         Ok(block)
     }
 
-    /// Takes over the subjects of an index; where each occurs is known by block.
-    pub(super) fn adopt_subjects(&mut self, index: &Index) {
-        let bounds = |number: u64| {
+    /// Takes over the subjects of an index; where each occurs is known by block, and exactly where
+    /// the checkpoint's bounds say it.
+    pub(super) fn adopt_subjects(&mut self, index: &Index, bounds: &[u8]) {
+        let block = |number: u64| {
             let at = index.blocks.partition_point(|block| block.index < number);
             index.blocks.get(at.min(index.blocks.len().saturating_sub(1)))
         };
-        for (name, subject) in index.named_subjects() {
-            let first = bounds(subject.first_block).map_or(0, |block| block.first_seq);
-            let last = bounds(subject.last_block).map_or(u64::MAX >> 1, |block| block.last_seq);
-            let info = SubjectInfo {
-                total: subject.total,
-                first: Bound::loose(first),
-                last: Bound::loose(last),
-            };
-            self.subjects.set(name, info);
+        let mut bounds = BoundsReader::new(bounds);
+        for (name, subject) in index.subjects.iter() {
+            let (first, last) = (block(subject.first_block), block(subject.last_block));
+            self.subjects.set(name, bounds.next(&subject, first, last));
         }
     }
 }

@@ -506,7 +506,7 @@ impl FileStore {
         if self.limits.max_per_subject != u64::MAX {
             let mut over = Vec::new();
             self.subjects.tree().for_each(|literal, entry| {
-                if entry.info().total > self.limits.max_per_subject {
+                if self.subjects.info(entry).total > self.limits.max_per_subject {
                     over.push(literal.to_vec());
                 }
             });

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use env::{Disk, DiskFile, OpenMode};
 
+use super::borders::Borders;
 use super::glance::{Glance, Pace};
 use super::record::{self, Damage, Hasher, Kind, Message, Record};
 use super::seq_set::SeqSet;
@@ -59,6 +60,8 @@ pub(super) struct Block {
     pub(super) packed: bool,
     /// Checksum of the last record of a sealed block, where it is known.
     pub(super) seal: Option<[u8; 8]>,
+    /// Where the subjects of its messages end, if that is known.
+    pub(super) borders: Option<Borders>,
     /// Compact when the live bytes fall below this.
     pub(super) compact_below: u64,
     pub(super) hasher: Hasher,
@@ -78,6 +81,7 @@ struct Mark {
     last_seq: u64,
     last_ns: i64,
     high: u64,
+    borders: Option<Borders>,
 }
 
 /// What tells that messages of a block are gone, the weakest of all.
@@ -158,6 +162,7 @@ impl Block {
             created: false,
             packed: false,
             seal: None,
+            borders: Some(Borders::default()),
             compact_below: 0,
             hasher: Hasher::of_block(stream, index),
             file: None,
@@ -165,7 +170,7 @@ impl Block {
             waymarks: Waymarks::default(),
             glance: None,
             pace: Pace::default(),
-            mark: Mark { last_seq, last_ns, high: 0 },
+            mark: Mark { last_seq, last_ns, high: 0, borders: Some(Borders::default()) },
         }
     }
 
@@ -199,7 +204,8 @@ impl Block {
 
     /// Remembers the state to return to if what comes cannot be written.
     pub(super) fn set_mark(&mut self) {
-        self.mark = Mark { last_seq: self.last_seq, last_ns: self.last_ns, high: self.high };
+        let Block { last_seq, last_ns, high, borders, .. } = *self;
+        self.mark = Mark { last_seq, last_ns, high, borders };
         self.fresh_tombs.clear();
     }
 
@@ -229,6 +235,9 @@ impl Block {
         let Some(cache) = self.cache.as_mut() else { return 0 };
         let len = record::push_message(&mut cache.buf, &self.hasher, message);
         cache.slots.push(message.seq, offset);
+        if let Some(borders) = &mut self.borders {
+            borders.add(message.seq, message.subject.len());
+        }
         self.raw_len += len as u64;
         if self.msgs == 0 {
             self.first_seq = message.seq;
@@ -324,6 +333,7 @@ impl Block {
     /// Cuts off what was added since the mark; the messages of it are counted out already.
     pub(super) fn roll_back(&mut self) {
         self.seal = None;
+        self.borders = self.mark.borders;
         self.forget_places();
         self.raw_len = self.written;
         if let Some(cache) = &mut self.cache {
@@ -458,6 +468,14 @@ impl Block {
         self.set_mark();
     }
 
+    /// Where the subjects of its messages end, if that is known or in memory.
+    pub(super) fn known_borders(&mut self) -> Option<Borders> {
+        if self.borders.is_none() {
+            self.borders = self.content().and_then(Borders::of);
+        }
+        self.borders
+    }
+
     /// [`last_checksum`](Self::last_checksum) of a sealed block, remembered.
     pub(super) fn seal(&mut self, disk: &dyn Disk, msgs_dir: &Path) -> Result<[u8; 8], StoreError> {
         if let Some(sum) = self.seal {
@@ -560,6 +578,7 @@ impl Block {
         if let Some(cache) = self.cache.take() {
             buf.extend_from_slice(&cache.buf);
         }
+        let moved = self.borders.is_some_and(|borders| borders.mend(&mut buf));
         let mut survey = self.survey(&buf);
         let mut mended = match survey.damage.is_empty() {
             true => 0,
@@ -568,6 +587,7 @@ impl Block {
         if mended > 0 {
             survey = self.survey(&buf);
         }
+        mended += usize::from(moved);
         let Survey { slots, missing, tombs, remains, damage } = survey;
         if self.unread {
             // A subject that nobody knows is the work of a bad length, too.
@@ -623,6 +643,7 @@ impl Block {
     /// Puts bytes over what is in memory.
     pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
         self.seal = None;
+        (self.borders, self.mark.borders) = (None, None);
         self.glance = None;
         if let Some(cache) = &mut self.cache
             && let Some(at) = (offset as usize).checked_sub(cache.base)
@@ -636,6 +657,7 @@ impl Block {
     pub(super) fn replace(&mut self, buf: Vec<u8>, slots: Slots) {
         self.unread = false;
         self.seal = None;
+        self.borders = Borders::of(&buf);
         self.forget_places();
         self.raw_len = buf.len() as u64;
         self.written = self.raw_len;

@@ -1,17 +1,24 @@
-//! `checkpoint.db`: what `index.db` does not say of the sealed blocks, so that they need not be
-//! read after a crash. The reference ignores the file.
+//! `checkpoint.db`: what `index.db` does not say, so that blocks need not be read: how the sealed
+//! blocks end, after a crash, and where exactly each subject's first and last message are. The
+//! reference ignores the file.
 //!
 //! It names the index that it belongs to, and each block's length and last checksum: a block that
 //! was rewritten since is recognised.
 
-use super::index_db;
+use super::borders::Borders;
 use super::record::Hasher;
 use super::varint::{Reader, push_u};
 
 /// Name of the file, beside the blocks.
 pub(super) const CHECKPOINT: &str = "checkpoint.db";
 const MAGIC: u8 = 0x6a;
-const VERSION: u8 = 1;
+const VERSION: u8 = 3;
+/// The oldest that is read.
+const OLDEST: u8 = 1;
+/// From this one on there are bounds.
+const WITH_BOUNDS: u8 = 2;
+/// From this one on there are borders.
+const WITH_BORDERS: u8 = 3;
 const SUM: usize = 8;
 
 /// The end of a block's content.
@@ -23,18 +30,59 @@ pub(super) struct Seal {
     pub(super) len: u64,
     /// Checksum of its last record.
     pub(super) sum: [u8; SUM],
+    /// Where the subjects of its messages end, if that is known.
+    pub(super) borders: Option<Borders>,
 }
 
-/// Encodes the seals of all blocks of the index whose content ends in this.
-pub(super) fn encode(index_trailer: [u8; SUM], seals: &[Seal], hasher: &Hasher) -> Vec<u8> {
+impl Seal {
+    /// What is sealed of this content of the block; `None` if it ends otherwise.
+    fn part<'c>(&self, content: &'c mut [u8]) -> Option<&'c mut [u8]> {
+        let part = content.get_mut(..usize::try_from(self.len).ok()?)?;
+        part.ends_with(&self.sum).then_some(part)
+    }
+
+    /// Puts right where a subject ends in this content of the block, if that is bad.
+    pub(super) fn mend(&self, content: &mut [u8]) -> bool {
+        match (self.borders, self.part(content)) {
+            (Some(borders), Some(part)) => borders.mend(part),
+            _ => false,
+        }
+    }
+}
+
+/// The seal of a block.
+pub(super) fn seal_of(seals: &[Seal], index: u64) -> Option<&Seal> {
+    seals.get(seals.binary_search_by_key(&index, |seal| seal.index).ok()?)
+}
+
+/// A decoded (or to be written) checkpoint.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Checkpoint {
+    /// Of all blocks of the index, ascending.
+    pub(super) seals: Vec<Seal>,
+    /// Bounds of the index's subjects, as [`super::bounds`] writes them; empty if there are none.
+    pub(super) bounds: Vec<u8>,
+}
+
+/// Encodes the checkpoint of the index whose content ends in this.
+pub(super) fn encode(
+    index_trailer: [u8; SUM],
+    checkpoint: &Checkpoint,
+    hasher: &Hasher,
+) -> Vec<u8> {
     let mut out = vec![MAGIC, VERSION];
     out.extend_from_slice(&index_trailer);
-    push_u(&mut out, seals.len() as u64);
-    for seal in seals {
+    push_u(&mut out, checkpoint.seals.len() as u64);
+    for seal in &checkpoint.seals {
         push_u(&mut out, seal.index);
         push_u(&mut out, seal.len);
         out.extend_from_slice(&seal.sum);
+        // One of zero says nothing, which is just as well.
+        let borders = seal.borders.map_or(0, Borders::bits);
+        out.extend_from_slice(&borders.to_le_bytes());
     }
+    push_u(&mut out, checkpoint.bounds.len() as u64);
+    out.extend_from_slice(&checkpoint.bounds);
     let sum = hasher.sum(&[&out]);
     out.extend_from_slice(&sum);
     out
@@ -46,25 +94,37 @@ pub(super) fn is_intact(file: &[u8], hasher: &Hasher) -> bool {
     body.is_some_and(|(body, sum)| !body.is_empty() && hasher.sum(&[body]) == sum)
 }
 
-/// The seals, ascending, if the file is sound and belongs to the index with this file content.
-pub(super) fn decode(file: &[u8], index_file: &[u8], hasher: &Hasher) -> Option<Vec<Seal>> {
-    if !is_intact(file, hasher) || !file.starts_with(&[MAGIC, VERSION]) {
+/// The checkpoint, if the file is sound, with the end of the content of the index that it belongs
+/// to.
+pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<([u8; SUM], Checkpoint)> {
+    if !is_intact(file, hasher) {
         return None;
     }
     let body = file.get(..file.len() - SUM)?;
+    let version = match body {
+        [MAGIC, version @ OLDEST..=VERSION, ..] => *version,
+        _ => return None,
+    };
     let mut read = Reader::new(body);
     read.skip(2)?;
-    if read.bytes(SUM)? != index_db::trailer(index_file) {
-        return None;
-    }
-    let mut seals: Vec<Seal> = Vec::new();
+    let index_trailer = *read.bytes(SUM)?.first_chunk()?;
+    let mut checkpoint = Checkpoint::default();
     for _ in 0..read.u()? {
         let (index, len) = (read.u()?, read.u()?);
         let sum = *read.bytes(SUM)?.first_chunk()?;
-        if seals.last().is_some_and(|last| last.index >= index) {
+        if checkpoint.seals.last().is_some_and(|last| last.index >= index) {
             return None;
         }
-        seals.push(Seal { index, len, sum });
+        let mut borders = None;
+        if version >= WITH_BORDERS {
+            let bits = u64::from_le_bytes(*read.bytes(8)?.first_chunk()?);
+            borders = Some(Borders::from_bits(bits)).filter(|_| bits != 0);
+        }
+        checkpoint.seals.push(Seal { index, len, sum, borders });
     }
-    read.rest().is_empty().then_some(seals)
+    if version >= WITH_BOUNDS {
+        let len = usize::try_from(read.u()?).ok()?;
+        checkpoint.bounds = read.bytes(len)?.to_vec();
+    }
+    read.rest().is_empty().then_some((index_trailer, checkpoint))
 }

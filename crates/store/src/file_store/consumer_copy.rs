@@ -74,6 +74,8 @@ pub(super) struct Copy {
     kept: usize,
     /// The one that was written last.
     newest: usize,
+    /// The file's name is durable.
+    named: bool,
 }
 
 /// What a slot holds.
@@ -100,7 +102,7 @@ impl Copy {
             // Also unasked: what was durable goes with the old file.
             let sync = if synced || self.room > 0 { Sync::Now } else { Sync::Later };
             replace_file(disk, &path, &slot(room, stored, synced), sync)?;
-            *self = Copy { room, kept: 0, newest: 0 };
+            *self = Copy { room, kept: 0, newest: 0, named: sync == Sync::Now };
             return Ok(());
         }
         let other = 1 - self.kept;
@@ -111,6 +113,10 @@ impl Copy {
         self.newest = other;
         if synced {
             file.sync_data().map_err(error)?;
+            if !self.named {
+                disk.sync_dir(dir).map_err(error)?;
+                self.named = true;
+            }
             self.kept = other;
         }
         Ok(())
@@ -144,6 +150,7 @@ impl Copy {
                 kept = Some((number, which));
             }
         }
+        copy.named = kept.is_some();
         copy.kept = kept.map_or(copy.newest, |(_, which)| which);
         Ok((copy, best))
     }
@@ -151,6 +158,7 @@ impl Copy {
     /// All that was read is durable.
     pub(super) fn keep_newest(&mut self) {
         self.kept = self.newest;
+        self.named = true;
     }
 }
 

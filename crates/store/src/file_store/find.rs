@@ -296,10 +296,16 @@ impl FileStore {
         Ok(Err(Some(from)))
     }
 
+    /// Whether the message of an exact bound is still there: subjects are counted again only some
+    /// time after a message is found lost.
+    fn is_certain(&self, bound: Bound) -> bool {
+        bound.is_exact() && self.locate(bound.seq()).is_some()
+    }
+
     /// The first message of exactly this subject.
     pub(super) fn first_of(&mut self, subject: &[u8]) -> Result<Option<u64>, StoreError> {
         let Some(info) = self.subjects.get(subject) else { return Ok(None) };
-        if info.first.is_exact() {
+        if self.is_certain(info.first) {
             return Ok(Some(info.first.seq()));
         }
         if self.tracks_subjects() && !self.subjects.is_tracking() {
@@ -319,7 +325,7 @@ impl FileStore {
     /// The last message of exactly this subject.
     pub(super) fn last_of(&mut self, subject: &[u8]) -> Result<Option<u64>, StoreError> {
         let Some(info) = self.subjects.get(subject) else { return Ok(None) };
-        if info.last.is_exact() {
+        if self.is_certain(info.last) {
             return Ok(Some(info.last.seq()));
         }
         let found =
@@ -372,7 +378,7 @@ impl FileStore {
         let (mut exact, mut low, mut high) = (u64::MAX, u64::MAX, 0);
         let mut seen = 0;
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             seen += 1;
             if info.last.seq() >= at {
                 high = high.max(info.last.seq());
@@ -437,7 +443,7 @@ impl FileStore {
         let (mut exact, mut low, mut high) = (0, u64::MAX, 0);
         let mut seen = 0;
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             seen += 1;
             if info.first.seq() <= at {
                 low = low.min(info.first.seq());
@@ -467,7 +473,7 @@ impl FileStore {
             hashbrown::HashSet::default();
         let (mut high, mut low) = (0, u64::MAX);
         each_match(self.subjects.tree(), filter, |literal, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             if info.last.is_exact() && info.last.seq() <= up_to {
                 seqs.push(info.last.seq());
             } else if info.first.seq() <= up_to {
@@ -510,7 +516,7 @@ impl FileStore {
         let (mut count, mut straddling) = (0, 0);
         let (mut low, mut high) = (u64::MAX, 0);
         each_match(self.subjects.tree(), filter, |_, entry| {
-            let info = entry.info();
+            let info = self.subjects.info(entry);
             if info.first.seq() >= from {
                 count += info.total;
             } else if info.last.seq() >= from {

@@ -19,23 +19,53 @@ pub(super) struct Index {
     pub(super) first_ns: i64,
     pub(super) last_seq: u64,
     pub(super) last_ns: i64,
-    pub(super) subjects: Vec<SubjectRange>,
-    /// The names of the subjects: one allocation, not one for each.
-    pub(super) names: Vec<u8>,
+    pub(super) subjects: Listed,
     pub(super) blocks: Vec<BlockState>,
     pub(super) last_block: u64,
     /// Checksum of that block's last record; zeros if it is empty.
     pub(super) last_checksum: [u8; 8],
 }
 
+/// The subjects of a snapshot, read from its bytes as they are asked for: there may be millions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// The snapshot's file; they start at `start`.
+    file: Vec<u8>,
+    start: usize,
+    version: u8,
+    count: usize,
+}
+
+impl Listed {
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Each with its name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], SubjectRange)> {
+        let mut read = Reader::new(self.file.get(self.start..).unwrap_or_default());
+        (0..self.count).map_while(move |_| SubjectRange::read(&mut read, self.version))
+    }
+}
+
 /// A subject with the blocks that bound where it occurs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct SubjectRange {
-    /// Where its name starts in [`Index::names`], and its length.
-    name: (usize, usize),
     pub(super) total: u64,
     pub(super) first_block: u64,
     pub(super) last_block: u64,
+}
+
+impl SubjectRange {
+    fn read<'b>(read: &mut Reader<'b>, version: u8) -> Option<(&'b [u8], Self)> {
+        let len = usize::try_from(read.u()?).ok()?;
+        let name = read.bytes(len)?;
+        let total = read.u()?;
+        let first_block = read.u()?;
+        let has_last = version >= VERSION || total > 1;
+        let last_block = if has_last { read.u()? } else { first_block };
+        Some((name, SubjectRange { total, first_block, last_block }))
+    }
 }
 
 /// A block as the snapshot knows it.
@@ -73,14 +103,6 @@ impl BlockState {
 }
 
 impl Index {
-    /// The subjects with their names.
-    pub(super) fn named_subjects(&self) -> impl Iterator<Item = (&[u8], &SubjectRange)> {
-        self.subjects.iter().map(|subject| {
-            let (at, len) = subject.name;
-            (self.names.get(at..at + len).unwrap_or_default(), subject)
-        })
-    }
-
     /// Whether its parts agree with each other.
     pub(super) fn adds_up(&self) -> bool {
         let ascending = self
@@ -89,7 +111,8 @@ impl Index {
             .all(|pair| matches!(pair, [a, b] if a.index < b.index && a.last_seq <= b.last_seq));
         let msgs: u64 = self.blocks.iter().map(BlockState::msgs).sum();
         let bytes: u64 = self.blocks.iter().map(|block| block.bytes).sum();
-        let by_subject: u64 = self.subjects.iter().map(|subject| subject.total).sum();
+        let totals = self.subjects.iter().map(|(_, subject)| subject.total);
+        let by_subject = totals.fold(0, u64::saturating_add);
         ascending
             && (msgs, bytes, by_subject) == (self.msgs, self.bytes, self.msgs)
             && self.blocks.last().is_some_and(|last| last.last_seq <= self.last_seq)
@@ -163,7 +186,7 @@ impl Writer {
 }
 
 /// Reads a snapshot of any version; `None` if it is damaged.
-pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<Index> {
+pub(super) fn decode(file: Vec<u8>, hasher: &Hasher) -> Option<Index> {
     if file.len() < SMALLEST {
         return None;
     }
@@ -186,15 +209,10 @@ pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<Index> {
         last_ns: read.i()?,
         ..Index::default()
     };
-    for _ in 0..read.u()? {
-        let len = usize::try_from(read.u()?).ok()?;
-        let name = (index.names.len(), len);
-        index.names.extend_from_slice(read.bytes(len)?);
-        let total = read.u()?;
-        let first_block = read.u()?;
-        let has_last = version >= VERSION || total > 1;
-        let last_block = if has_last { read.u()? } else { first_block };
-        index.subjects.push(SubjectRange { name, total, first_block, last_block });
+    let count = usize::try_from(read.u()?).ok()?;
+    let start = body.len() - read.rest().len();
+    for _ in 0..count {
+        SubjectRange::read(&mut read, version)?;
     }
     for _ in 0..read.u()? {
         let mut block = BlockState {
@@ -228,5 +246,9 @@ pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<Index> {
     }
     index.last_block = read.u()?;
     index.last_checksum = *read.bytes(8)?.first_chunk()?;
-    read.rest().is_empty().then_some(index)
+    if !read.rest().is_empty() {
+        return None;
+    }
+    index.subjects = Listed { file, start, version, count };
+    Some(index)
 }

@@ -1,6 +1,7 @@
 //! Writing `index.db` from the state.
 
-use super::checkpoint::{self, CHECKPOINT, Seal};
+use super::bounds::BoundsWriter;
+use super::checkpoint::{self, CHECKPOINT, Checkpoint, Seal};
 use super::index_db::{self, BlockState, Index, Writer};
 use super::meta::{self, Sync};
 use super::{FileStore, INDEX, IndexDue};
@@ -22,10 +23,9 @@ fn normal(ns: i64) -> i64 {
 }
 
 /// What an index lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Listing {
-    /// Subjects and blocks.
-    Subjects,
+enum Listing<'b> {
+    /// Subjects, with what is known of them beyond the index, and blocks.
+    Subjects(&'b mut BoundsWriter),
     /// Blocks only.
     Blocks,
 }
@@ -67,7 +67,8 @@ impl FileStore {
         // Recovery takes what an exact index tells of for durable.
         self.sync_or_doubt()?;
         self.keep_witness()?;
-        let plain = self.encode_index()?;
+        let mut bounds = BoundsWriter::default();
+        let plain = self.encode_listing(Listing::Subjects(&mut bounds))?;
         // Before the hash over the whole, the file ends with the last record's checksum.
         let body = plain.get(..plain.len().saturating_sub(8)).unwrap_or_default();
         self.index_ends_in_zeros = body.ends_with(&[0; 8]);
@@ -76,7 +77,7 @@ impl FileStore {
         let file = self
             .seal_index(&self.asset, plain)
             .map_err(|error| io_error("encrypting the index", error))?;
-        let written = self.write_checkpoint(trailer).and_then(|()| {
+        let written = self.write_checkpoint(trailer, bounds).and_then(|()| {
             meta::replace_file(&*self.disk, &self.msgs_dir.join(INDEX), &file, Sync::Now)
         });
         match written {
@@ -94,10 +95,10 @@ impl FileStore {
 
     /// The bytes of `index.db` for the state, which must be flushed.
     pub(super) fn encode_index(&mut self) -> Result<Vec<u8>, StoreError> {
-        self.encode_listing(Listing::Subjects)
+        self.encode_listing(Listing::Subjects(&mut BoundsWriter::default()))
     }
 
-    fn encode_listing(&mut self, listing: Listing) -> Result<Vec<u8>, StoreError> {
+    fn encode_listing(&mut self, listing: Listing<'_>) -> Result<Vec<u8>, StoreError> {
         let Some(tail) = self.blocks.back_mut() else { return Ok(Vec::new()) };
         let last_block = tail.index;
         let checksum = tail.last_checksum(&*self.disk, &self.msgs_dir)?;
@@ -111,17 +112,20 @@ impl FileStore {
             ..Index::default()
         };
         let tree = self.subjects.tree();
-        let subjects = if listing == Listing::Subjects { tree.len() } else { 0 };
+        let subjects = if matches!(listing, Listing::Blocks) { 0 } else { tree.len() };
         let mut writer = Writer::new(&totals, subjects);
-        let number = |seq: u64| {
+        let place = |seq: u64| {
             let at = self.block_for(seq).min(self.blocks.len() - 1);
-            self.blocks.get(at).map_or(last_block, |block| block.index)
+            let block = self.blocks.get(at);
+            block.map_or((last_block, 0), |block| (block.index, block.first_seq))
         };
-        if listing == Listing::Subjects {
+        if let Listing::Subjects(bounds) = listing {
             tree.for_each(|literal, entry| {
-                let info = entry.info();
-                let (first, last) = (number(info.first.seq()), number(info.last.seq()));
+                let info = self.subjects.info(entry);
+                let (first, first_start) = place(info.first.seq());
+                let (last, last_start) = place(info.last.seq());
                 writer.subject(literal, info.total, first, last);
+                bounds.push(&info, first_start, last_start);
             });
         }
         writer.block_count(self.blocks.len());
@@ -154,13 +158,19 @@ impl FileStore {
         Ok(())
     }
 
-    fn write_checkpoint(&mut self, index_trailer: [u8; 8]) -> Result<(), StoreError> {
+    fn write_checkpoint(
+        &mut self,
+        index_trailer: [u8; 8],
+        bounds: BoundsWriter,
+    ) -> Result<(), StoreError> {
         let mut seals = Vec::with_capacity(self.blocks.len());
         for block in &mut self.blocks {
             let sum = block.seal(&*self.disk, &self.msgs_dir)?;
-            seals.push(Seal { index: block.index, len: block.raw_len, sum });
+            let borders = block.known_borders();
+            seals.push(Seal { index: block.index, len: block.raw_len, sum, borders });
         }
-        let file = checkpoint::encode(index_trailer, &seals, &self.hasher());
+        let checkpoint = Checkpoint { seals, bounds: bounds.finish() };
+        let file = checkpoint::encode(index_trailer, &checkpoint, &self.hasher());
         let file = self
             .seal_index(&self.asset, file)
             .map_err(|error| io_error("encrypting the checkpoint", error))?;

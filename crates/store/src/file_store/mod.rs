@@ -9,6 +9,8 @@ mod adopt;
 mod append;
 mod batches;
 mod block;
+mod borders;
+mod bounds;
 mod checkpoint;
 mod compact;
 mod configure;
@@ -45,6 +47,7 @@ pub(crate) mod schedules;
 mod seq_set;
 mod slots;
 mod snapshot;
+mod subject_entry;
 mod subjects;
 mod timers;
 mod trouble;
@@ -520,7 +523,7 @@ impl StreamStore for FileStore {
 
     fn subject_totals(&mut self, filter: &Filter, each: &mut dyn FnMut(&[u8], u64)) {
         each_match_ordered(self.subjects.tree(), filter, |literal, entry| {
-            each(literal, entry.info().total);
+            each(literal, self.subjects.info(entry).total);
         });
     }
 
@@ -731,6 +734,7 @@ impl StreamStore for FileStore {
             }
         }
         self.spare = Vec::new();
+        self.subjects.shrink();
     }
 
     fn release_unused(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
+use std::hash::BuildHasher as _;
 
 use hashbrown::HashSet;
 use types::Timestamp;
@@ -9,7 +10,9 @@ use types::Timestamp;
 use super::FileStore;
 use super::append::compact_below;
 use super::block::{Block, file_path};
-use super::index_db::Index;
+use super::borders::Borders;
+use super::checkpoint::{self, Seal};
+use super::index_db::{Index, Listed};
 use super::losses::gone_in;
 use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
@@ -26,8 +29,11 @@ pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 #[derive(Default)]
 struct Rebuild<'i> {
     prior: Option<&'i Index>,
-    /// The subjects of that index.
-    known: OnceCell<HashSet<&'i [u8], foldhash::fast::RandomState>>,
+    /// How blocks ended at some time.
+    seals: &'i [Seal],
+    /// The hashes of that index's subjects, ascending.
+    known: OnceCell<Vec<u64>>,
+    hashes: foldhash::fast::RandomState,
     /// Sequences that some tombstone speaks of.
     tombs: SeqHashSet,
     /// The highest of them, with its time.
@@ -40,17 +46,21 @@ struct Rebuild<'i> {
 }
 
 impl<'i> Rebuild<'i> {
-    fn by(prior: Option<&'i Index>) -> Self {
-        Rebuild { prior, ceiling: u64::MAX, ..Rebuild::default() }
+    fn by(prior: Option<&'i Index>, seals: &'i [Seal]) -> Self {
+        Rebuild { prior, seals, ceiling: u64::MAX, ..Rebuild::default() }
     }
 
     /// Whether a message of an older index had this subject.
     fn knows(&self, subject: &[u8]) -> bool {
-        let named = || {
-            let subjects = self.prior.into_iter().flat_map(Index::named_subjects);
-            subjects.map(|(subject, _)| subject).collect()
+        let listed = || {
+            let subjects = self.prior.map(|prior| &prior.subjects);
+            let mut known = Vec::with_capacity(subjects.map_or(0, Listed::len));
+            let names = subjects.into_iter().flat_map(|listed| listed.iter());
+            known.extend(names.map(|(name, _)| self.hashes.hash_one(name)));
+            known.sort_unstable();
+            known
         };
-        self.known.get_or_init(named).contains(subject)
+        self.known.get_or_init(listed).binary_search(&self.hashes.hash_one(subject)).is_ok()
     }
 
     /// Whether this message's subject has the wrong length, by the subjects of an older index.
@@ -83,9 +93,10 @@ impl FileStore {
         &mut self,
         numbers: &[u64],
         prior: Option<&Index>,
+        seals: &[Seal],
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
-        let mut rebuild = Rebuild::by(prior);
+        let mut rebuild = Rebuild::by(prior, seals);
         self.hear_buried(0, &mut rebuild)?;
         for &number in numbers.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
@@ -113,8 +124,9 @@ impl FileStore {
         mut sealed: Vec<Block>,
         tail: &[u64],
         index: &Index,
+        seals: &[Seal],
     ) -> Result<Resumed, StoreError> {
-        let mut rebuild = Rebuild::by(Some(index));
+        let mut rebuild = Rebuild::by(Some(index), seals);
         self.hear_buried(index.last_block, &mut rebuild)?;
         for &number in tail.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
@@ -210,6 +222,8 @@ impl FileStore {
         let mut block = Block::new(&self.config.name, number, 0, 0);
         block.created = true;
         block.packed = packed;
+        let seal = checkpoint::seal_of(rebuild.seals, number);
+        let moved = seal.is_some_and(|seal| seal.mend(&mut bytes));
         let (mut offsets, mut damage) = rebuild.note_records(&bytes, &mut block);
         if packed && bytes.is_empty() {
             // Nothing of it can be decompressed.
@@ -225,6 +239,7 @@ impl FileStore {
         if mended > 0 {
             (offsets, damage) = rebuild.note_records(&bytes, &mut block);
         }
+        mended += usize::from(moved);
         let end = match packed {
             true => bytes.len(),
             false => self.cut_torn_tail(number, &bytes, &mut damage, rebuild)?,
@@ -281,6 +296,7 @@ impl FileStore {
             block.deleted.insert_range(self.counted_up_to + 1, block.last_seq + 1);
         }
         block.compact_below = compact_below(&block);
+        block.borders = bytes.get(..end).and_then(Borders::of).filter(|_| damage.is_empty());
         rebuild.ceiling = rebuild.ceiling.min(lowest);
         if mended > 0 {
             self.keep_original_of(number)?;

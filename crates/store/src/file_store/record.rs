@@ -11,6 +11,8 @@ pub(super) const EMPTY: usize = 30;
 pub(super) const MAX: usize = 32 << 20;
 /// Bytes of the checksum that ends a record.
 pub(super) const CHECKSUM: usize = 8;
+const SEQ: usize = 4;
+const SUBJECT_LEN: usize = 20;
 const HAS_HEADERS: u32 = 1 << 31;
 const ERASED: u64 = 1 << 63;
 const TOMBSTONE: u64 = 1 << 62;
@@ -89,6 +91,22 @@ fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
 /// Length of the record at offset `at`, if what says so is there.
 pub(super) fn len_at(block: &[u8], at: usize) -> Option<usize> {
     Some((u32::from_le_bytes(word(block, at)?) & !HAS_HEADERS) as usize)
+}
+
+/// Sequence and subject length of the record at `at`, if it is a message's; `None` if there is not
+/// so much of it.
+pub(super) fn border_at(block: &[u8], at: usize) -> Option<Option<(u64, u16)>> {
+    let seq_word = u64::from_le_bytes(word(block, at + SEQ)?);
+    let len = u16::from_le_bytes(word(block, at + SUBJECT_LEN)?);
+    Some((seq_word & (ERASED | TOMBSTONE) == 0).then_some((seq_word, len)))
+}
+
+/// Writes another subject length into the record at `at`.
+pub(super) fn put_subject_len(block: &mut [u8], at: usize, len: u16) {
+    let at = at + SUBJECT_LEN;
+    if let Some(place) = block.get_mut(at..at + 2) {
+        place.copy_from_slice(&len.to_le_bytes());
+    }
 }
 
 impl<'b> Record<'b> {

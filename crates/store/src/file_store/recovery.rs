@@ -7,7 +7,7 @@
 use env::EntryKind;
 
 use super::adopt::CHECKSUM;
-use super::checkpoint::{self, CHECKPOINT};
+use super::checkpoint::{self, CHECKPOINT, Checkpoint};
 use super::compact::REWRITTEN;
 use super::graves::BURIED;
 use super::index_db::{self, Index};
@@ -42,33 +42,39 @@ impl FileStore {
             other => other.map_err(|error| io_error("reading the index", error)),
         };
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
-        let index = index_db::decode(&file, &hasher);
-        let seals = self
-            .open_index(read(CHECKPOINT)?)
-            .and_then(|checkpoint| checkpoint::decode(&checkpoint, &file, &hasher));
-        drop(file);
+        let trailer = index_db::trailer(&file);
+        let index = index_db::decode(file, &hasher);
+        let checkpoint =
+            self.open_index(read(CHECKPOINT)?).and_then(|file| checkpoint::decode(&file, &hasher));
+        // Of blocks that are as they were it also tells without its index.
+        let seals = checkpoint.as_ref().map(|(_, checkpoint)| checkpoint.seals.clone());
+        let seals = seals.unwrap_or_default();
+        let checkpoint =
+            checkpoint.filter(|(of, _)| *of == trailer).map(|(_, checkpoint)| checkpoint);
         self.index_ends_in_zeros =
             index.as_ref().is_some_and(|index| index.last_checksum == [0; CHECKSUM]);
         // Lifetimes are read from the messages: those that never expire are in no file.
         let usable = index.as_ref().filter(|_| !self.config.allow_msg_ttl && !self.distrust_index);
         let exact = match usable {
-            Some(index) => self.is_exact(index, seals.as_deref().unwrap_or_default(), &numbers)?,
+            Some(index) => {
+                let seals = checkpoint.as_ref().map(|checkpoint| &checkpoint.seals[..]);
+                self.is_exact(index, seals.unwrap_or_default(), &numbers)?
+            }
             None => false,
         };
         let mut resumed = Resumed::No;
-        match (usable, &seals) {
+        match (usable, &checkpoint) {
             _ if self.witness == super::Witness::Dismissed && !exact => {
                 self.drop_index()?;
-                self.rebuild(&numbers, None)?;
+                self.rebuild(&numbers, None, &seals)?;
             }
-            (Some(index), seals) if exact => {
-                self.adopt(index, seals.as_deref().unwrap_or_default())?;
-            }
-            (Some(index), Some(seals)) => {
-                resumed = self.resume(index, seals, &numbers)?;
+            (Some(index), None) if exact => self.adopt(index, &Checkpoint::default())?,
+            (Some(index), Some(checkpoint)) if exact => self.adopt(index, checkpoint)?,
+            (Some(index), Some(checkpoint)) => {
+                resumed = self.resume(index, checkpoint, &numbers)?;
                 if resumed == Resumed::No {
                     self.start_over();
-                    self.rebuild(&numbers, Some(index))?;
+                    self.rebuild(&numbers, Some(index), &seals)?;
                     self.indexed_up_to = index.last_block;
                     self.index_due = self.index_due.max(IndexDue::IfCheap);
                 }
@@ -79,7 +85,7 @@ impl FileStore {
                     Some(_) => None,
                 };
                 let prior = index.as_ref().or(witness.as_ref());
-                self.rebuild(&numbers, prior)?;
+                self.rebuild(&numbers, prior, &seals)?;
                 self.indexed_up_to = prior.map_or(0, |prior| prior.last_block);
                 // From here on the witness knows of what is there.
                 self.index_due = self.index_due.max(IndexDue::IfCheap);
@@ -108,7 +114,7 @@ impl FileStore {
     /// What is known of an index that is gone.
     fn read_witness(&self, hasher: &Hasher) -> Option<Index> {
         let bytes = self.disk.read(&self.msgs_dir.join(WITNESS)).ok()?;
-        self.open_index(bytes).and_then(|bytes| index_db::decode(&bytes, hasher))
+        self.open_index(bytes).and_then(|bytes| index_db::decode(bytes, hasher))
     }
 
     /// The highest sequence that the files of timers speak of; they have no checksum.

@@ -118,6 +118,9 @@ impl FileStore {
         let path = file_path(&self.msgs_dir, block.index);
         let file = self.disk.read(&path).map_err(error)?;
         let mut original = if block.packed { packed::unpack(&file) } else { file };
+        if let Some(borders) = block.borders {
+            borders.mend(&mut original);
+        }
         correct::mend_all(&mut original, &block.hasher, &|subject| {
             self.subjects.tree().contains(subject)
         });

@@ -11,7 +11,7 @@ use types::Timestamp;
 
 use super::FileStore;
 use super::block::{Block, file_path};
-use super::checkpoint::Seal;
+use super::checkpoint::{self, Checkpoint, Seal};
 use super::index_db::{BlockState, Index};
 use super::packed;
 use super::record::{Kind, Record};
@@ -44,9 +44,10 @@ impl FileStore {
     pub(super) fn resume(
         &mut self,
         index: &Index,
-        seals: &[Seal],
+        checkpoint: &Checkpoint,
         numbers: &[u64],
     ) -> Result<Resumed, StoreError> {
+        let seals = &checkpoint.seals;
         let Some((open, sealed)) = index.blocks.split_last() else { return Ok(Resumed::No) };
         if open.index != index.last_block || !index.adds_up() {
             return Ok(Resumed::No);
@@ -64,16 +65,16 @@ impl FileStore {
                 Fate::Unknown => return Ok(Resumed::No),
             }
         }
-        self.adopt_subjects(index);
+        self.adopt_subjects(index, &checkpoint.bounds);
         // What the last block held then is counted again with all that came after.
         let open_gone = numbers.binary_search(&open.index).is_err();
         if open_gone {
             buried.push(open);
-        } else if !self.discount(open, &file_path(&self.msgs_dir, open.index))? {
+        } else if !self.discount(open, seals, &file_path(&self.msgs_dir, open.index))? {
             return Ok(Resumed::No);
         }
         for state in buried {
-            if !self.discount(state, &self.buried_path(state.index))? {
+            if !self.discount(state, seals, &self.buried_path(state.index))? {
                 return Ok(Resumed::No);
             }
         }
@@ -83,7 +84,7 @@ impl FileStore {
         }
         let start = numbers.partition_point(|&number| number < open.index);
         let tail = numbers.get(start..).unwrap_or_default();
-        self.rebuild_tail(blocks, tail, index)
+        self.rebuild_tail(blocks, tail, index, seals)
     }
 
     /// Whether a sealed block is what it was.
@@ -118,17 +119,26 @@ impl FileStore {
         let mut block = self.block_of(state, len)?;
         block.raw_len = seal.len;
         block.seal = Some(seal.sum);
+        block.borders = seal.borders;
         block.settle_len();
         Ok(block)
     }
 
     /// Takes the messages that a block held according to the index out of the subjects; false if
     /// they are not all in that file.
-    fn discount(&mut self, state: &BlockState, path: &std::path::Path) -> Result<bool, StoreError> {
+    fn discount(
+        &mut self,
+        state: &BlockState,
+        seals: &[Seal],
+        path: &std::path::Path,
+    ) -> Result<bool, StoreError> {
         if state.msgs() == 0 {
             return Ok(true);
         }
-        let Some(content) = self.content_of(path)? else { return Ok(false) };
+        let Some(mut content) = self.content_of(path)? else { return Ok(false) };
+        if let Some(seal) = checkpoint::seal_of(seals, state.index) {
+            seal.mend(&mut content);
+        }
         let hasher = super::record::Hasher::of_block(&self.config.name, state.index);
         let (mut msgs, mut bytes, mut last) = (0, 0, 0);
         let mut at = 0;
@@ -137,7 +147,7 @@ impl FileStore {
             if record.kind != Kind::Message || record.seq <= last || !state.holds(record.seq) {
                 continue;
             }
-            if !record.is_intact(&hasher) {
+            if !record.is_intact(&hasher) || !self.subjects.tree().contains(record.subject) {
                 return Ok(false);
             }
             last = record.seq;
@@ -188,7 +198,9 @@ impl FileStore {
                     first_ns = first_ns.or(Some(record.ts_ns));
                     continue;
                 }
-                if !record.is_intact(&block.hasher) {
+                if !record.is_intact(&block.hasher)
+                    || !self.subjects.tree().contains(record.subject)
+                {
                     return Ok(false);
                 }
                 found += 1;

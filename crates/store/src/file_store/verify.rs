@@ -4,6 +4,7 @@ use env::OpenMode;
 
 use super::FileStore;
 use super::block::file_path;
+use super::borders::Borders;
 use super::record::{Kind, Record};
 use crate::api::Upkeep;
 
@@ -20,6 +21,7 @@ pub(super) struct Verify {
     msgs: u64,
     bytes: u64,
     last_seq: u64,
+    borders: Borders,
 }
 
 /// What a slice showed.
@@ -75,6 +77,9 @@ impl FileStore {
             if !record.is_intact(&block.hasher) || !record.is_plausible() {
                 return Look::Doubt;
             }
+            if record.kind == Kind::Message {
+                verify.borders.add(record.seq, record.subject.len());
+            }
             if record.kind == Kind::Message
                 && record.seq > verify.last_seq
                 && block.is_live(record.seq)
@@ -91,7 +96,8 @@ impl FileStore {
             return if offset > 0 && len == SLICE { Look::Sound } else { Look::Doubt };
         }
         // What was removed in between makes a difference, too: then it is read whole.
-        match (verify.msgs, verify.bytes) == (block.msgs, block.bytes) {
+        let borders_hold = block.borders.is_none_or(|borders| borders == verify.borders);
+        match borders_hold && (verify.msgs, verify.bytes) == (block.msgs, block.bytes) {
             true => Look::End,
             false => Look::Doubt,
         }

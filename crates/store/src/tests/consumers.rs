@@ -181,6 +181,17 @@ fn what_was_synced_survives_unsynced_saves_and_a_power_cut() {
 }
 
 #[test]
+fn a_copy_that_was_made_unsynced_is_durable_after_the_first_synced_save() {
+    let world = world_with(&state());
+    let (mut store, _) = reopen(&world);
+    let mut consumer = store.create_consumer(&meta("d")).unwrap();
+    consumer.save(&progress_to(1, 0), Durability::Written).unwrap();
+    consumer.save(&progress_to(2, 0), Durability::Synced).unwrap();
+    world.disk.crash(Crash::DropUnsynced);
+    assert_eq!(reopen(&world).1[1].state, Some(progress_to(2, 0)));
+}
+
+#[test]
 fn what_a_killed_process_left_is_durable_once_it_is_served() {
     let world = world_with(&state());
     let (_store, mut consumers) = reopen(&world);

@@ -136,10 +136,29 @@ fn prefixes_of_each_other_do_not_overflow_the_stack() {
     drop(tree);
 }
 
+#[test]
+fn a_tree_that_lost_most_subjects_shrinks() {
+    let mut tree = SubjectTree::new();
+    let name = |n: usize| format!("orders.{}.{n}.and-a-long-end-of-it", n % 7);
+    for n in 0..20_000 {
+        tree.insert(name(n).as_bytes(), n);
+    }
+    for n in (0..20_000).filter(|n| n % 10 != 0) {
+        assert_eq!(tree.remove(name(n).as_bytes()), Some(n));
+    }
+    let before = all(&tree);
+    tree.shrink();
+    assert_eq!(all(&tree), before);
+    for n in (0..20_000).step_by(10) {
+        assert_eq!(tree.remove(name(n).as_bytes()), Some(n));
+    }
+    assert!(tree.is_empty());
+}
+
 proptest! {
     #[test]
     fn agrees_with_a_sorted_map(
-        steps in prop::collection::vec((model::literal(), 0..4u8), 0..60),
+        steps in prop::collection::vec((model::literal(), 0..5u8), 0..60),
         patterns in prop::collection::vec(model::pattern(), 1..6),
     ) {
         let mut tree = SubjectTree::new();
@@ -153,7 +172,8 @@ proptest! {
                     let value = *tree.get_or_insert_with(key, || at);
                     prop_assert_eq!(value, *map.entry(subject).or_insert(at));
                 }
-                _ => prop_assert_eq!(tree.get_mut(key), map.get_mut(&subject)),
+                3 => prop_assert_eq!(tree.get_mut(key), map.get_mut(&subject)),
+                _ => tree.shrink(),
             }
             prop_assert_eq!(tree.len(), map.len());
         }

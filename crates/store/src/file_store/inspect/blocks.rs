@@ -57,7 +57,7 @@ impl Inspection<'_> {
             }
             return self.list_encrypted(&numbers, advanced);
         }
-        if let Some(bytes) = &index {
+        if let Some(bytes) = index {
             walk.index = index_db::decode(bytes, &hasher);
             self.report.index = match walk.index {
                 Some(_) => IndexState::Stale,

@@ -1,5 +1,7 @@
 //! Tests of the file formats, byte by byte.
 
+mod borders;
+mod bounds;
 mod consumer_file;
 mod glance;
 mod index_db;

@@ -1,0 +1,131 @@
+//! Where subjects end, which no record's checksum covers.
+
+use env::Disk as _;
+
+use crate::file_store::borders::Borders;
+use crate::file_store::record::{self, Hasher, Message};
+use crate::tests::{World, config, msg};
+use crate::{Durability, Erase, Filter, StoreEvent, StreamStore as _};
+
+fn content() -> (Vec<u8>, Vec<usize>) {
+    let hasher = Hasher::of_block("S", 1);
+    let (mut content, mut starts) = (Vec::new(), Vec::new());
+    for seq in 1..=20 {
+        starts.push(content.len());
+        let subject = format!("s.{}", seq % 12);
+        let message =
+            Message { seq, ts_ns: 5, subject: subject.as_bytes(), headers: b"", payload: b"01" };
+        record::push_message(&mut content, &hasher, &message);
+        record::push_tombstone(&mut content, &hasher, seq / 2, 6);
+        record::push_erased(&mut content, &hasher, seq + 100, b"xx");
+    }
+    (content, starts)
+}
+
+#[test]
+fn one_bad_bit_is_put_right() {
+    let (content, starts) = content();
+    let borders = Borders::of(&content).unwrap();
+    let mut added = Borders::default();
+    (1..=20_u64).for_each(|seq| added.add(seq, if seq % 12 < 10 { 3 } else { 4 }));
+    assert_eq!(added, borders);
+    assert!(!borders.mend(&mut content.clone()));
+    for &start in &starts {
+        for bit in 0..16 {
+            let mut bad = content.clone();
+            bad[start + 20 + bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(Borders::of(&bad), Some(borders));
+            assert!(borders.mend(&mut bad));
+            assert_eq!(bad, content);
+        }
+    }
+}
+
+#[test]
+fn what_is_otherwise_wrong_is_left_alone() {
+    let (content, starts) = content();
+    let borders = Borders::of(&content).unwrap();
+    // Two bad lengths, a bad sequence, a bad length of a record, no end.
+    for places in [&[starts[1] + 20, starts[5] + 20][..], &[starts[3] + 4], &[starts[2]]] {
+        let mut bad = content.clone();
+        places.iter().for_each(|&at| bad[at] ^= 2);
+        let before = bad.clone();
+        assert!(!borders.mend(&mut bad));
+        assert_eq!(bad, before);
+    }
+    assert!(!borders.mend(&mut content[..content.len() - 3].to_vec()));
+}
+
+/// What a store holds: with bad bits, too.
+fn all(store: &mut dyn crate::StreamStore) -> Vec<(u64, Vec<u8>, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut from = 0;
+    while let Some(found) = store.next_match(&Filter::all(), from).unwrap() {
+        all.push((found.seq, found.subject.to_vec(), found.payload.to_vec()));
+        from = found.seq + 1;
+    }
+    all
+}
+
+#[test]
+fn a_moved_border_is_put_right_even_if_the_subject_is_known_or_no_index_is_left() {
+    let world = World::new(400);
+    let mut store = world.create(&config());
+    for number in 0..24 {
+        // With a bad bit in its length, "s.1" may become "s." or, with the payload, "s.10".
+        let subject = ["s.1", "s.10", "s.100"][number % 3];
+        let payload = format!("{number:02}");
+        store.append(msg(subject, &payload, number as i64), &mut |_| {}).unwrap();
+        store.flush(Durability::Synced).unwrap();
+    }
+    store.remove(5, Erase::Keep, &mut |_| {}).unwrap();
+    store.flush(Durability::Synced).unwrap();
+    store.remove(9, Erase::Overwrite, &mut |_| {}).unwrap();
+    store.flush(Durability::Synced).unwrap();
+    let held = all(&mut store);
+    let mut totals = Vec::new();
+    store.subject_totals(&Filter::all(), &mut |name, total| totals.push((name.to_vec(), total)));
+    store.stop().unwrap();
+    drop(store);
+    let msgs = world.account.join("streams/S/msgs");
+    let files = world.disk.files(&msgs);
+    let mut flips = 0;
+    for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("blk".as_ref())) {
+        let hasher =
+            Hasher::of_block("S", path.file_stem().unwrap().to_str().unwrap().parse().unwrap());
+        let mut starts = Vec::new();
+        record::scan(bytes, &hasher, |at, record| {
+            if record.kind == record::Kind::Message {
+                starts.push(at);
+            }
+        });
+        let name = format!("msgs/{}", path.file_name().unwrap().to_str().unwrap());
+        for (start, bit) in starts.iter().flat_map(|&start| (0..16).map(move |bit| (start, bit))) {
+            for without_index in [false, true] {
+                for (path, bytes) in &files {
+                    world.disk.plant(path, bytes.clone());
+                }
+                world.edit(&name, |bytes| bytes[start + 20 + bit / 8] ^= 1 << (bit % 8));
+                if without_index {
+                    world.disk.unlink(&msgs.join("index.db")).unwrap();
+                }
+                let mut store = world.open();
+                assert_eq!(all(&mut *store), held, "{name}, {start}, {bit}, {without_index}");
+                assert_eq!(store.lost(), None);
+                let events = store.take_events();
+                let mended = |event: &StoreEvent| matches!(event, StoreEvent::Repaired(_));
+                assert!(events.iter().any(mended), "{events:?}");
+                store.flush(Durability::Synced).unwrap();
+                let mut now = Vec::new();
+                store.subject_totals(&Filter::all(), &mut |name, total| {
+                    now.push((name.to_vec(), total));
+                });
+                assert_eq!(now, totals);
+                drop(store);
+                assert_eq!(all(&mut *world.open()), held);
+                flips += 1;
+            }
+        }
+    }
+    assert!(flips > 600, "{flips}");
+}
