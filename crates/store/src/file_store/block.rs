@@ -236,7 +236,7 @@ impl Block {
         let len = record::push_message(&mut cache.buf, &self.hasher, message);
         cache.slots.push(message.seq, offset);
         if let Some(borders) = &mut self.borders {
-            borders.add(message.seq, message.subject.len());
+            borders.add(&message.lengths());
         }
         self.raw_len += len as u64;
         if self.msgs == 0 {

@@ -1,31 +1,34 @@
-//! A checksum of what the records' own checksums leave out: where each message's subject ends.
+//! A checksum of what the records' own checksums leave out: where each message's subject and
+//! headers end.
 
-use super::record;
+use super::record::{self, Lengths};
 
-/// Of the sequences and subject lengths of all messages in a block, gone ones included. The format
-/// has no place for it: it is kept in `checkpoint.db`.
+/// Of the sequences and lengths of all messages in a block, gone ones included. The format has no
+/// place for it: it is kept in `checkpoint.db`.
 ///
 /// It is a sum, so that the difference to what it should be tells which length is bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Borders(u64);
 
-fn mix(seq: u64, subject_len: u16) -> u64 {
-    // The finalizer of SplitMix64.
-    let mut mixed = seq.rotate_left(16) ^ u64::from(subject_len);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+fn mix(lengths: &Lengths) -> u64 {
+    // The finalizer of SplitMix64, twice.
+    let step = |word: u64| {
+        let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^ (word >> 31)
+    };
+    step(step(lengths.seq) ^ (u64::from(lengths.subject) << 32 | u64::from(lengths.headers)))
 }
 
-/// Offset, sequence and subject length of each message; `None` if `content` is not made of records
-/// from its start to its end.
-fn messages(content: &[u8]) -> Option<Vec<(usize, u64, u16)>> {
+/// The messages with their offsets; `None` if `content` is not made of records from its start to
+/// its end.
+fn messages(content: &[u8]) -> Option<Vec<(usize, Lengths)>> {
     let mut messages = Vec::new();
     let mut at = 0;
     while at < content.len() {
         let len = record::len_at(content, at).filter(|&len| len >= record::EMPTY)?;
-        if let Some((seq, subject_len)) = record::border_at(content, at)? {
-            messages.push((at, seq, subject_len));
+        if let Some(lengths) = record::lengths_at(content, at) {
+            messages.push((at, lengths));
         }
         at += len;
     }
@@ -42,35 +45,44 @@ impl Borders {
     }
 
     /// Adds a message.
-    pub(super) fn add(&mut self, seq: u64, subject_len: usize) {
-        self.0 = self.0.wrapping_add(mix(seq, subject_len as u16));
+    pub(super) fn add(&mut self, lengths: &Lengths) {
+        self.0 = self.0.wrapping_add(mix(lengths));
     }
 
     /// Of a block's content; `None` if that is not made of records.
     pub(super) fn of(content: &[u8]) -> Option<Self> {
         let mut borders = Borders::default();
-        for (_, seq, subject_len) in messages(content)? {
-            borders.add(seq, subject_len.into());
-        }
+        messages(content)?.iter().for_each(|(_, lengths)| borders.add(lengths));
         Some(borders)
     }
 
-    /// Puts the one bad bit in the subject lengths of `content` right, which should have these
-    /// borders; false if there is none, or if that is not all that is wrong.
+    /// Puts the one bad bit in the lengths of `content` right, which should have these borders;
+    /// false if there is none, or if that is not all that is wrong.
     pub(super) fn mend(self, content: &mut [u8]) -> bool {
         let Some(messages) = messages(content) else { return false };
-        let sum =
-            |sum: u64, message: &(usize, u64, u16)| sum.wrapping_add(mix(message.1, message.2));
-        let off = self.0.wrapping_sub(messages.iter().fold(0, sum));
+        let sum = messages.iter().fold(0, |sum: u64, (_, have)| sum.wrapping_add(mix(have)));
+        let off = self.0.wrapping_sub(sum);
         if off == 0 {
             return false;
         }
-        let bad = messages.iter().find_map(|&(at, seq, have)| {
-            let fits = |&bit: &u32| mix(seq, have ^ (1 << bit)).wrapping_sub(mix(seq, have)) == off;
-            (0..u16::BITS).find(fits).map(|bit| (at, have ^ (1 << bit)))
-        });
-        let Some((at, len)) = bad else { return false };
-        record::put_subject_len(content, at, len);
-        true
+        for (at, have) in messages {
+            for place in record::length_places(at, &have).into_iter().flatten() {
+                for bit in 0..8 {
+                    flip(content, place, bit);
+                    let now = record::lengths_at(content, at);
+                    if now.is_some_and(|now| mix(&now).wrapping_sub(mix(&have)) == off) {
+                        return true;
+                    }
+                    flip(content, place, bit);
+                }
+            }
+        }
+        false
+    }
+}
+
+fn flip(bytes: &mut [u8], at: usize, bit: u8) {
+    if let Some(byte) = bytes.get_mut(at) {
+        *byte ^= 1 << bit;
     }
 }

@@ -93,19 +93,51 @@ pub(super) fn len_at(block: &[u8], at: usize) -> Option<usize> {
     Some((u32::from_le_bytes(word(block, at)?) & !HAS_HEADERS) as usize)
 }
 
-/// Sequence and subject length of the record at `at`, if it is a message's; `None` if there is not
-/// so much of it.
-pub(super) fn border_at(block: &[u8], at: usize) -> Option<Option<(u64, u16)>> {
-    let seq_word = u64::from_le_bytes(word(block, at + SEQ)?);
-    let len = u16::from_le_bytes(word(block, at + SUBJECT_LEN)?);
-    Some((seq_word & (ERASED | TOMBSTONE) == 0).then_some((seq_word, len)))
+/// Where the parts of a message's record end, as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lengths {
+    pub(super) seq: u64,
+    pub(super) subject: u16,
+    /// 0 without headers.
+    pub(super) headers: u32,
 }
 
-/// Writes another subject length into the record at `at`.
-pub(super) fn put_subject_len(block: &mut [u8], at: usize, len: u16) {
-    let at = at + SUBJECT_LEN;
-    if let Some(place) = block.get_mut(at..at + 2) {
-        place.copy_from_slice(&len.to_le_bytes());
+/// What the message's record at `at` says of its lengths, whether they fit or not; nothing of
+/// another record.
+pub(super) fn lengths_at(block: &[u8], at: usize) -> Option<Lengths> {
+    let seq = u64::from_le_bytes(word(block, at + SEQ)?);
+    if seq & (ERASED | TOMBSTONE) != 0 {
+        return None;
+    }
+    let subject = u16::from_le_bytes(word(block, at + SUBJECT_LEN)?);
+    let headers = match u32::from_le_bytes(word(block, at)?) & HAS_HEADERS {
+        0 => 0,
+        _ => word(block, headers_len_at(at, subject)).map_or(u32::MAX, u32::from_le_bytes),
+    };
+    Some(Lengths { seq, subject, headers })
+}
+
+/// The places of these lengths in the block: that of the subject, and that of the headers.
+pub(super) fn length_places(at: usize, lengths: &Lengths) -> [std::ops::Range<usize>; 2] {
+    let headers = headers_len_at(at, lengths.subject);
+    [at + SUBJECT_LEN..at + HEAD, headers..headers + 4]
+}
+
+fn headers_len_at(at: usize, subject: u16) -> usize {
+    at + HEAD + usize::from(subject)
+}
+
+impl Record<'_> {
+    pub(super) fn lengths(&self) -> Lengths {
+        let (subject, headers) = (self.subject.len() as u16, self.headers.len() as u32);
+        Lengths { seq: self.seq, subject, headers }
+    }
+}
+
+impl Message<'_> {
+    pub(super) fn lengths(&self) -> Lengths {
+        let (subject, headers) = (self.subject.len() as u16, self.headers.len() as u32);
+        Lengths { seq: self.seq, subject, headers }
     }
 }
 

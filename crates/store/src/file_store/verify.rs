@@ -78,7 +78,7 @@ impl FileStore {
                 return Look::Doubt;
             }
             if record.kind == Kind::Message {
-                verify.borders.add(record.seq, record.subject.len());
+                verify.borders.add(&record.lengths());
             }
             if record.kind == Kind::Message
                 && record.seq > verify.last_seq

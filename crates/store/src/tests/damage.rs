@@ -155,9 +155,10 @@ fn every_byte_of_a_record_matters() {
             drop_index(&world);
             let path = world.msgs_file(&format!("{block}.blk"));
             world.disk.flip_bit(&path, at, bit);
-            // A second one, so that it cannot be put right.
+            // Two more, so that it cannot be put right: a length can, whatever else is bad.
             let other = if at == start + 30 { start + 31 } else { start + 30 };
             world.disk.flip_bit(&path, other, 5);
+            world.disk.flip_bit(&path, other, 6);
             let mut store = world.open();
             let what = format!("byte {} bit {bit}", at - start);
             let held = seqs(&mut *store);

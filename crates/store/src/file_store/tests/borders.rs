@@ -3,9 +3,11 @@
 use env::Disk as _;
 
 use crate::file_store::borders::Borders;
-use crate::file_store::record::{self, Hasher, Message};
+use crate::file_store::record::{self, Hasher, Lengths, Message};
 use crate::tests::{World, config, msg};
 use crate::{Durability, Erase, Filter, StoreEvent, StreamStore as _};
+
+const HEADERS: &[u8] = b"NATS/1.0\r\nA: b\r\n\r\n";
 
 fn content() -> (Vec<u8>, Vec<usize>) {
     let hasher = Hasher::of_block("S", 1);
@@ -13,8 +15,9 @@ fn content() -> (Vec<u8>, Vec<usize>) {
     for seq in 1..=20 {
         starts.push(content.len());
         let subject = format!("s.{}", seq % 12);
+        let headers = if seq % 5 == 0 { HEADERS } else { b"" };
         let message =
-            Message { seq, ts_ns: 5, subject: subject.as_bytes(), headers: b"", payload: b"01" };
+            Message { seq, ts_ns: 5, subject: subject.as_bytes(), headers, payload: b"01" };
         record::push_message(&mut content, &hasher, &message);
         record::push_tombstone(&mut content, &hasher, seq / 2, 6);
         record::push_erased(&mut content, &hasher, seq + 100, b"xx");
@@ -27,13 +30,23 @@ fn one_bad_bit_is_put_right() {
     let (content, starts) = content();
     let borders = Borders::of(&content).unwrap();
     let mut added = Borders::default();
-    (1..=20_u64).for_each(|seq| added.add(seq, if seq % 12 < 10 { 3 } else { 4 }));
+    for seq in 1..=20 {
+        let subject = if seq % 12 < 10 { 3 } else { 4 };
+        let headers = if seq % 5 == 0 { HEADERS.len() as u32 } else { 0 };
+        added.add(&Lengths { seq, subject, headers });
+    }
     assert_eq!(added, borders);
     assert!(!borders.mend(&mut content.clone()));
     for &start in &starts {
-        for bit in 0..16 {
+        let record = record::Record::parse(&content, start).unwrap();
+        let headers_len = match record.headers {
+            b"" => 0..0,
+            _ => start + 22 + record.subject.len()..start + 26 + record.subject.len(),
+        };
+        let places = (start + 20..start + 22).chain(headers_len);
+        for (place, bit) in places.flat_map(|place| (0..8).map(move |bit| (place, bit))) {
             let mut bad = content.clone();
-            bad[start + 20 + bit / 8] ^= 1 << (bit % 8);
+            bad[place] ^= 1 << bit;
             assert_ne!(Borders::of(&bad), Some(borders));
             assert!(borders.mend(&mut bad));
             assert_eq!(bad, content);
