@@ -48,8 +48,11 @@ impl Saved {
             let (delivered, floor) = (state.delivered, state.ack_floor);
             [delivered.consumer, delivered.stream, floor.consumer, floor.stream]
         };
+        let (mine, its) = (places(&self.state), places(&copy.state));
         match self.number {
-            0 => places(&self.state).iter().zip(places(&copy.state)).any(|(mine, its)| *mine < its),
+            // With all else equal, acks only take from what is pending.
+            0 if mine == its => self.state.pending.len() > copy.state.pending.len(),
+            0 => mine.iter().zip(its).any(|(mine, its)| *mine < its),
             number => number < copy.number,
         }
     }

@@ -125,8 +125,9 @@ pub(super) struct ConsumerFile {
     copy: Copy,
     /// Number of the last save.
     number: u64,
-    /// No power cut brings an `o.dat` without a number back.
-    numbered: bool,
+    /// An `o.dat` with a number is durable: a power cut leaves two copies, and brings none without
+    /// a number back.
+    durable: bool,
     /// Length of `o.dat`, if it may be written over.
     len: Option<usize>,
 }
@@ -168,7 +169,7 @@ impl ConsumerFile {
             hasher,
             copy: Copy::default(),
             number: 0,
-            numbered: true,
+            durable: false,
             len: None,
         }
     }
@@ -221,8 +222,8 @@ impl ConsumerFile {
         }
         let number = |saved: &Option<Saved>| saved.as_ref().map_or(0, |saved| saved.number);
         self.number = number(&found).max(number(&copied));
-        self.numbered = found.as_ref().is_none_or(|found| found.number > 0);
-        self.len = found.as_ref().and(bytes.as_ref()).map(Vec::len);
+        self.durable = found.as_ref().is_some_and(|found| found.number > 0);
+        self.len = bytes.as_ref().filter(|_| self.durable).map(Vec::len);
         let damage = match (&bytes, &found, &copied) {
             (_, Some(found), Some(copied)) if found.is_before(copied) => {
                 return Ok(FoundState { state: Some(copied.state.clone()), damage: None });
@@ -311,21 +312,24 @@ impl ConsumerStore for ConsumerFile {
         // It is the copy that is synced: in place, and so at half the price.
         self.copy.write(&*self.disk, &self.dir, stored, durability)?;
         let path = self.dir.join(STATE);
-        if let Some(len) = self.len.take().filter(|_| self.numbered) {
-            // Cut short, it is made good from the copy. A new file for each save costs much more.
-            let error = |error| io_error("writing a consumer's progress", error);
-            let file = self.disk.open(&path, OpenMode::Existing).map_err(error)?;
-            file.write_all_at(stored, 0).map_err(error)?;
-            if stored.len() < len {
-                file.set_len(stored.len() as u64).map_err(error)?;
+        let sync = match durability {
+            Durability::Synced if !self.durable => Sync::Now,
+            _ => Sync::Later,
+        };
+        match self.len.take() {
+            Some(len) if sync == Sync::Later => {
+                // Cut short, it is made good from the copy. A new file for each costs much more.
+                let error = |error| io_error("writing a consumer's progress", error);
+                let file = self.disk.open(&path, OpenMode::Existing).map_err(error)?;
+                file.write_all_at(stored, 0).map_err(error)?;
+                if stored.len() < len {
+                    file.set_len(stored.len() as u64).map_err(error)?;
+                }
             }
-        } else {
-            let sync = match durability {
-                Durability::Synced if !self.numbered => Sync::Now,
-                _ => Sync::Later,
-            };
-            meta::replace_file(&*self.disk, &path, stored, sync)?;
-            self.numbered |= sync == Sync::Now;
+            _ => {
+                meta::replace_file(&*self.disk, &path, stored, sync)?;
+                self.durable |= sync == Sync::Now;
+            }
         }
         self.len = Some(stored.len());
         Ok(())

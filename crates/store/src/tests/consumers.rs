@@ -193,13 +193,17 @@ fn a_copy_that_was_made_unsynced_is_durable_after_the_first_synced_save() {
 
 #[test]
 fn a_state_that_lost_its_end_does_not_count_against_a_later_copy() {
-    let world = world_with(&progress_to(5, 0));
-    let path = world.account.join("streams/S/obs/c/o.dat");
-    let before = world.disk.read(&path).unwrap();
-    let (_store, mut consumers) = reopen(&world);
-    consumers[0].store.save(&progress_to(6, 0), Durability::Synced).unwrap();
-    world.edit("obs/c/o.dat", |bytes| *bytes = before[..before.len() - TRAILER].to_vec());
-    assert_eq!(reopen(&world).1[0].state, Some(progress_to(6, 0)));
+    let mut acked = progress_to(5, 3);
+    acked.pending.remove(1);
+    for later in [progress_to(6, 2), acked] {
+        let world = world_with(&progress_to(5, 3));
+        let path = world.account.join("streams/S/obs/c/o.dat");
+        let before = world.disk.read(&path).unwrap();
+        let (_store, mut consumers) = reopen(&world);
+        consumers[0].store.save(&later, Durability::Synced).unwrap();
+        world.edit("obs/c/o.dat", |bytes| *bytes = before[..before.len() - TRAILER].to_vec());
+        assert_eq!(reopen(&world).1[0].state, Some(later));
+    }
 }
 
 #[test]
