@@ -161,6 +161,12 @@ fn file_store_write_expire_write() {
     }
 }
 
+fn read_all(store: &mut FileStore, count: u64) {
+    for seq in 1..=count {
+        assert!(store.get(seq).unwrap().is_some(), "{seq}");
+    }
+}
+
 #[test]
 fn file_store_read_cache() {
     const COUNT: u64 = 500;
@@ -178,13 +184,15 @@ fn file_store_read_cache() {
         expire_cache(&mut store);
         assert_eq!(store.cache_usage().loads, 0, "{kind}: nothing was read");
 
-        assert!(store.get(1).unwrap().is_some(), "{kind}");
+        // Who reads on gets the whole block into memory, once.
+        read_all(&mut store, COUNT);
         let cache = store.cache_usage();
+        assert_eq!(cache.loads, 1, "{kind}");
         assert_eq!(cache.bytes, COUNT * record, "{kind}: the whole block is in memory");
         expire_cache(&mut store);
         assert_eq!(store.cache_usage().loads, 1, "{kind}: giving memory back reads nothing");
 
-        assert!(store.get(1).unwrap().is_some(), "{kind}");
+        read_all(&mut store, COUNT);
         for round in 0..50 {
             let cache = store.cache_usage();
             assert_eq!(cache.loads, 2, "{kind}, round {round}: what is in use stays");
@@ -276,7 +284,8 @@ fn file_store_read_back_msg_perf() {
             assert_eq!((msg.seq, msg.subject, msg.payload), (seq, &b"foo"[..], &payload[..]));
             println!("  {what:<28} {:>8.1} us", took.as_secs_f64() * 1e6);
         }
-        assert_eq!(store.cache_usage().loads, 1, "{kind}: the second comes from memory");
+        let loads = store.cache_usage().loads;
+        assert!(loads <= 1, "{kind}: the second comes from memory, where both are not read alone");
     }
 }
 

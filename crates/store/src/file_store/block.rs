@@ -112,6 +112,8 @@ pub(super) struct LoadReport {
     pub(super) missing: Vec<u64>,
     /// Records that were put right, in memory only.
     pub(super) mended: usize,
+    /// It is known where all subjects end.
+    pub(super) is_sure: bool,
 }
 
 /// What a walk through a block's records finds.
@@ -578,7 +580,9 @@ impl Block {
         if let Some(cache) = self.cache.take() {
             buf.extend_from_slice(&cache.buf);
         }
-        let moved = self.borders.is_some_and(|borders| borders.mend(&mut buf));
+        let held = self.borders.is_some_and(|borders| Borders::of(&buf) == Some(borders));
+        let moved = !held && self.borders.is_some_and(|borders| borders.mend(&mut buf));
+        let is_sure = held || moved;
         let mut survey = self.survey(&buf);
         let mut mended = match survey.damage.is_empty() {
             true => 0,
@@ -589,7 +593,7 @@ impl Block {
         }
         mended += usize::from(moved);
         let Survey { slots, missing, tombs, remains, damage } = survey;
-        if self.unread {
+        if self.unread && !is_sure {
             // A subject that nobody knows is the work of a bad length, too.
             let mut next = self.next_live(0);
             while let Some(seq) = next {
@@ -604,7 +608,7 @@ impl Block {
             (self.tombs, self.remains) = (tombs, remains);
             self.unread = false;
         }
-        Ok(LoadReport { damage, missing, mended })
+        Ok(LoadReport { damage, missing, mended, is_sure })
     }
 
     /// Takes the messages whose subject is not known out of what can be read; answers which.

@@ -20,19 +20,19 @@ fn mix(lengths: &Lengths) -> u64 {
     step(step(lengths.seq) ^ (u64::from(lengths.subject) << 32 | u64::from(lengths.headers)))
 }
 
-/// The messages with their offsets; `None` if `content` is not made of records from its start to
-/// its end.
-fn messages(content: &[u8]) -> Option<Vec<(usize, Lengths)>> {
-    let mut messages = Vec::new();
+/// Tells `each` about the messages with their offsets; false if `content` is not made of records
+/// from its start to its end.
+fn for_each(content: &[u8], mut each: impl FnMut(usize, Lengths)) -> bool {
     let mut at = 0;
     while at < content.len() {
-        let len = record::len_at(content, at).filter(|&len| len >= record::EMPTY)?;
+        let len = record::len_at(content, at).filter(|&len| len >= record::EMPTY);
+        let Some(len) = len else { return false };
         if let Some(lengths) = record::lengths_at(content, at) {
-            messages.push((at, lengths));
+            each(at, lengths);
         }
         at += len;
     }
-    (at == content.len()).then_some(messages)
+    at == content.len()
 }
 
 impl Borders {
@@ -52,17 +52,19 @@ impl Borders {
     /// Of a block's content; `None` if that is not made of records.
     pub(super) fn of(content: &[u8]) -> Option<Self> {
         let mut borders = Borders::default();
-        messages(content)?.iter().for_each(|(_, lengths)| borders.add(lengths));
-        Some(borders)
+        for_each(content, |_, lengths| borders.add(&lengths)).then_some(borders)
     }
 
     /// Puts the one bad bit in the lengths of `content` right, which should have these borders;
     /// false if there is none, or if that is not all that is wrong.
     pub(super) fn mend(self, content: &mut [u8]) -> bool {
-        let Some(messages) = messages(content) else { return false };
-        let sum = messages.iter().fold(0, |sum: u64, (_, have)| sum.wrapping_add(mix(have)));
-        let off = self.0.wrapping_sub(sum);
-        if off == 0 {
+        let (mut messages, mut sum) = (Vec::new(), Borders::default());
+        let whole = for_each(content, |at, lengths| {
+            sum.add(&lengths);
+            messages.push((at, lengths));
+        });
+        let off = self.0.wrapping_sub(sum.0);
+        if !whole || off == 0 {
             return false;
         }
         for (at, have) in messages {

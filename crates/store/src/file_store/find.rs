@@ -148,7 +148,7 @@ impl FileStore {
         let was_unread = block.unread;
         let known = |subject: &[u8]| self.subjects.tree().contains(subject);
         let mut report = block.load(&*self.disk, &self.msgs_dir, spare, &known)?;
-        if was_unread {
+        if was_unread && !report.is_sure {
             // Where more than one bit is bad nothing tells what it was.
             let strangers = block.forget_strangers(known);
             if !strangers.is_empty() {

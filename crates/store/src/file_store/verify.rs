@@ -6,13 +6,14 @@ use super::FileStore;
 use super::block::file_path;
 use super::borders::Borders;
 use super::record::{Kind, Record};
+use super::waymarks::Waymarks;
 use crate::api::Upkeep;
 
 /// Bytes read and checked at once: about half a millisecond.
 const SLICE: usize = 512 << 10;
 
 /// How far the check of one block is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Verify {
     /// Block that is being checked; all before are.
     index: u64,
@@ -22,6 +23,7 @@ pub(super) struct Verify {
     bytes: u64,
     last_seq: u64,
     borders: Borders,
+    waymarks: Waymarks,
 }
 
 /// What a slice showed.
@@ -48,7 +50,14 @@ impl FileStore {
         }
         match self.look(at, &mut verify) {
             Look::Sound => {}
-            Look::End => verify = Verify { index: index + 1, ..Verify::default() },
+            Look::End => {
+                if let Some(block) = self.blocks.get_mut(at).filter(|block| block.memory() == 0) {
+                    // From now on a message of it can be read without the others.
+                    verify.waymarks.end_at(block.written as usize);
+                    block.waymarks = verify.waymarks;
+                }
+                verify = Verify { index: index + 1, ..Verify::default() };
+            }
             Look::Doubt => {
                 verify = Verify { index: index + 1, ..Verify::default() };
                 self.verify_whole(at);
@@ -84,6 +93,8 @@ impl FileStore {
                 && record.seq > verify.last_seq
                 && block.is_live(record.seq)
             {
+                let place = (verify.offset as usize + offset) as u32;
+                verify.waymarks.note(record.seq, place, end as usize);
                 verify.msgs += 1;
                 verify.bytes += record.len as u64;
                 verify.last_seq = record.seq;

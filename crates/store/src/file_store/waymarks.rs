@@ -24,17 +24,17 @@ impl Waymarks {
     /// Adds what is behind `end`, of content that ends at `new_end`.
     pub(super) fn extend(&mut self, slots: &Slots, new_end: usize) {
         let end = self.end;
-        let step = (new_end / MARKS).max(LEAST_STEP) as u32;
         slots.for_each(|seq, offset| {
             if offset >= end {
-                self.push(seq, offset, step);
+                self.note(seq, offset, new_end);
             }
         });
-        self.end = u32::try_from(new_end).unwrap_or(end);
-        self.marks.shrink_to_fit();
+        self.end_at(new_end);
     }
 
-    fn push(&mut self, seq: u64, offset: u32, step: u32) {
+    /// Adds a record behind all others, of content that will end about there.
+    pub(super) fn note(&mut self, seq: u64, offset: u32, end: usize) {
+        let step = (end / MARKS).max(LEAST_STEP) as u32;
         if self.marks.is_empty() {
             self.first = seq;
         }
@@ -43,6 +43,12 @@ impl Waymarks {
         if !near && let Ok(seq) = u32::try_from(seq - self.first) {
             self.marks.push((seq, offset));
         }
+    }
+
+    /// The content ends here.
+    pub(super) fn end_at(&mut self, end: usize) {
+        self.end = u32::try_from(end).unwrap_or(self.end);
+        self.marks.shrink_to_fit();
     }
 
     /// The stretch in which the record of `seq` starts, with its number.

@@ -44,6 +44,25 @@ fn a_message_here_and_there_is_read_without_its_block() {
 }
 
 #[test]
+fn after_an_opening_the_check_in_the_background_finds_the_places() {
+    let (world, mut store) = world(2_000);
+    store.stop().unwrap();
+    let dir = world.account.join("streams/S");
+    let mut store = FileStore::empty(world.dyn_disk(), dir, at(0), &config(), world.options, None);
+    store.open().unwrap();
+    let wanted = [3, 150, 77, 20, 110, 1, 64];
+    check(&mut store, wanted[0]);
+    assert_eq!(store.cache_usage().loads, 1, "nothing is known of an unread block");
+    while store.verify_some() == Upkeep::More {}
+    store.release_memory();
+    let loads = store.cache_usage().loads;
+    for seq in wanted {
+        check(&mut store, seq);
+    }
+    assert_eq!(store.cache_usage().loads, loads);
+}
+
+#[test]
 fn who_reads_on_gets_the_block_into_memory() {
     for down in [false, true] {
         let (_world, mut store) = world(0);
