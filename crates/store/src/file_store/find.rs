@@ -564,22 +564,47 @@ impl FileStore {
         count
     }
 
+    /// The first message of `ts_ns` or later, as times do not go back; one more than the last
+    /// sequence if there is none.
     pub(super) fn find_time(&mut self, ts_ns: i64) -> u64 {
-        let end = self.last_seq + 1;
-        let start = self.blocks.partition_point(|block| block.last_ns < ts_ns);
-        let Some(first) = self.blocks.get(start).map(|block| block.first_seq) else { return end };
-        let mut from = first;
-        while let Some((at, seq)) = self.next_live(from) {
-            let known = self.blocks.get(at).filter(|block| block.first_seq == seq);
-            let time = match known.map(|block| block.first_ns) {
-                Some(time) => Some(time),
-                None => self.read(seq).ok().flatten().map(|msg| msg.ts.unix_ns()),
-            };
-            if time.is_some_and(|time| time >= ts_ns) {
-                return seq;
-            }
-            from = seq + 1;
+        let at = self.blocks.partition_point(|block| block.last_ns < ts_ns);
+        let Some(block) = self.blocks.get(at) else { return self.last_seq + 1 };
+        let (mut low, mut high) = (block.first_seq, block.last_seq + 1);
+        if block.first_ns >= ts_ns {
+            high = low;
         }
-        end
+        // Messages before `low` are earlier, those of the block from `high` on are not.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let live = self.blocks.get(at).and_then(|block| block.next_live(middle));
+            match live.filter(|&seq| seq < high) {
+                None => high = middle,
+                // What cannot be read is passed over.
+                Some(seq) => match self.read(seq) {
+                    Ok(Some(msg)) if msg.ts.unix_ns() >= ts_ns => high = middle,
+                    _ => low = seq + 1,
+                },
+            }
+        }
+        self.next_live(low).map_or(self.last_seq + 1, |(_, seq)| seq)
+    }
+
+    /// All messages that match, in order, where the subject index knows each of them.
+    pub(super) fn known_matches(&self, filter: &Filter) -> Option<Vec<u64>> {
+        let mut seqs = Vec::new();
+        let mut all = true;
+        each_match(self.subjects.tree(), filter, |literal, entry| {
+            let SubjectInfo { total, first, last } = self.subjects.info(entry);
+            match self.subjects.seqs(literal) {
+                Some(tracked) => seqs.extend(tracked),
+                None if total <= 2 && self.is_certain(first) && self.is_certain(last) => {
+                    seqs.extend([first, last].map(Bound::seq).into_iter().take(total as usize));
+                }
+                None => all = false,
+            }
+            if all { Flow::Continue } else { Flow::Stop }
+        });
+        seqs.sort_unstable();
+        all.then_some(seqs)
     }
 }

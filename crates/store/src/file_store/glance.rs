@@ -11,7 +11,7 @@ use super::record::{self, Hasher, Kind, Record};
 /// Bytes read at a time, at most: a stretch is longer only where much of it is gone.
 const STEP: usize = 16 << 10;
 /// So many stretches read in order, one after the other, and the block is read whole.
-const IN_ORDER: u8 = 2;
+const IN_ORDER: u8 = 3;
 
 /// A stretch of a block's file, and the record that was wanted of it.
 #[derive(Debug)]

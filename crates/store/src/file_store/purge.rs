@@ -53,10 +53,15 @@ impl FileStore {
                 all.saturating_sub(above).saturating_sub(keep)
             }
         };
+        let mut known = self.known_matches(&purge.filter).map(Vec::into_iter);
         let mut count = 0;
         let mut from = 0;
         while count < most
-            && let Some(seq) = self.find_next(&purge.filter, from)?.filter(|&seq| seq < end)
+            && let Some(seq) = match &mut known {
+                Some(known) => known.next(),
+                None => self.find_next(&purge.filter, from)?,
+            }
+            && seq < end
         {
             from = seq + 1;
             if let Some(at) = self.locate(seq)
