@@ -11,7 +11,7 @@ use std::path::Path;
 
 use env::{Disk, OpenMode};
 
-use super::consumer_file::decode_exact;
+use super::consumer_file::decode;
 use super::meta::{Sync, replace_file};
 use super::record::Hasher;
 use crate::api::{ConsumerState, Durability, StoreError};
@@ -72,15 +72,15 @@ pub(super) fn open(hasher: &Hasher, bytes: &[u8]) -> Option<Saved> {
         if let Some((body, number)) = rest.split_last_chunk::<8>()
             && let Some(body) = body.strip_suffix(MARK)
         {
-            let state = (hasher.sum(&[rest]) == *sum).then(|| decode_exact(body))??;
+            let state = (hasher.sum(&[rest]) == *sum).then(|| decode(body))??;
             return Some(Saved { state, number: u64::from_le_bytes(*number) });
         }
         if let Some(body) = rest.strip_suffix(OLD_MARK) {
-            let state = (hasher.sum(&[body]) == *sum).then(|| decode_exact(body))??;
+            let state = (hasher.sum(&[body]) == *sum).then(|| decode(body))??;
             return Some(Saved { state, number: 0 });
         }
     }
-    Some(Saved { state: decode_exact(bytes)?, number: 0 })
+    Some(Saved { state: decode(bytes)?, number: 0 })
 }
 
 /// Where the next save goes.

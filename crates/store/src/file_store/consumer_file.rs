@@ -7,7 +7,8 @@ use std::sync::Arc;
 use env::{Disk, OpenMode};
 use types::{SequencePair, Timestamp};
 
-use super::consumer_copy::{self, COPY, Copy, Saved};
+use super::consumer_copy::{self, COPY, Copy};
+use super::consumer_found::Found;
 use super::crypt::{self, Asset, Vault};
 use super::meta::{self, Sync};
 use super::meta_copy;
@@ -50,14 +51,8 @@ pub(super) fn encode(state: &ConsumerState, out: &mut Vec<u8>) {
     }
 }
 
-/// Decodes a consumer's progress, version 1 or 2; `None` if it is damaged. What follows it is
-/// ignored, as the reference does.
+/// Decodes a consumer's progress, version 1 or 2; `None` if it is damaged, or something follows.
 pub(super) fn decode(bytes: &[u8]) -> Option<ConsumerState> {
-    decode_part(bytes).map(|(state, _)| state)
-}
-
-/// As [`decode`], where nothing may follow.
-pub(super) fn decode_exact(bytes: &[u8]) -> Option<ConsumerState> {
     let (state, rest) = decode_part(bytes)?;
     rest.is_empty().then_some(state)
 }
@@ -147,6 +142,11 @@ fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
     }
 }
 
+/// The hash of a consumer's files.
+pub(super) fn hasher_of(stream: &str, consumer: &str) -> Hasher {
+    Hasher::new(&format!("{stream}/{consumer}"))
+}
+
 /// Makes a consumer's files durable, as they are. `o.dat` needs not be: its copy has it all.
 pub(super) fn sync_consumer(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
     disk.sync_dir(dir)?;
@@ -159,7 +159,7 @@ pub(super) fn sync_consumer(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> 
 impl ConsumerFile {
     pub(super) fn new(disk: Arc<dyn Disk>, dir: PathBuf, stream: &str, asset: Asset) -> Self {
         let name = dir.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let hasher = Hasher::new(&format!("{stream}/{name}"));
+        let hasher = hasher_of(stream, name);
         ConsumerFile {
             disk,
             dir,
@@ -195,51 +195,37 @@ impl ConsumerFile {
         }
     }
 
-    /// What is stored: from the file or its copy, whichever is the later one. A damaged file is
-    /// kept aside. `synced` says that all of it is durable.
+    /// What is stored. A damaged file is kept aside. `synced` says that all of it is durable.
     pub(super) fn read_state(&mut self, synced: bool) -> Result<FoundState, StoreError> {
         let error = |error| io_error("reading a consumer's state", error);
-        let judge = |stored: &[u8]| {
-            let plain = self.asset.open(stored.to_vec())?;
-            consumer_copy::open(&self.hasher, &plain)
-        };
-        let bytes = match self.disk.read(&self.dir.join(STATE)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            other => Some(other.map_err(error)?),
-        };
-        let found = bytes.as_deref().and_then(judge);
-        let (copy, copied) = Copy::read(&*self.disk, &self.dir, judge).map_err(error)?;
-        self.copy = copy;
-        match &copied {
+        let found =
+            Found::read(&*self.disk, &self.dir, &self.asset, &self.hasher).map_err(error)?;
+        self.number = found.number();
+        self.durable = found.saved.as_ref().is_some_and(|saved| saved.number > 0);
+        self.len = found.bytes.as_ref().filter(|_| self.durable).map(Vec::len);
+        self.copy = found.copy;
+        match (&found.saved, &found.copied) {
             _ if synced => {}
-            Some(_) => self.copy.keep_newest(),
-            None if found.is_some() => self
+            (_, Some(_)) => self.copy.keep_newest(),
+            (Some(_), None) => self
                 .disk
                 .open(&self.dir.join(STATE), OpenMode::Existing)
                 .and_then(|file| file.sync_data())
                 .map_err(error)?,
-            None => {}
+            (None, None) => {}
         }
-        let number = |saved: &Option<Saved>| saved.as_ref().map_or(0, |saved| saved.number);
-        self.number = number(&found).max(number(&copied));
-        self.durable = found.as_ref().is_some_and(|found| found.number > 0);
-        self.len = bytes.as_ref().filter(|_| self.durable).map(Vec::len);
-        let damage = match (&bytes, &found, &copied) {
-            (_, Some(found), Some(copied)) if found.is_before(copied) => {
-                return Ok(FoundState { state: Some(copied.state.clone()), damage: None });
+        let damage = found.damage().map(|damage| format!("{STATE} {damage}"));
+        let state = found.state().cloned();
+        if damage.is_some() {
+            if found.bytes.as_ref().is_some_and(|bytes| !bytes.is_empty()) {
+                self.set_state_aside()?;
             }
-            (_, Some(found), _) => {
-                return Ok(FoundState { state: Some(found.state.clone()), damage: None });
+            if let Some(state) = &state {
+                // Where there is no room now, the next save does it.
+                let _ = self.save(state, Durability::Synced);
             }
-            (None, None, None) => return Ok(FoundState::default()),
-            (_, None, Some(_)) => "was damaged and is taken from its copy",
-            (Some(_), None, None) => "was damaged and is lost: it starts anew",
-        };
-        if bytes.is_some_and(|bytes| !bytes.is_empty()) {
-            self.set_state_aside()?;
         }
-        let state = copied.map(|copied| copied.state);
-        Ok(FoundState { state, damage: Some(format!("{STATE} {damage}")) })
+        Ok(FoundState { state, damage })
     }
 
     /// Writes configuration and progress anew under the configured key.

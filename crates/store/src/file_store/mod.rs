@@ -16,6 +16,7 @@ mod compact;
 mod configure;
 mod consumer_copy;
 mod consumer_file;
+mod consumer_found;
 mod correct;
 mod crypt;
 mod find;

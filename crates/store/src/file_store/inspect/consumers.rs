@@ -3,6 +3,8 @@
 use std::io;
 
 use super::super::consumer_file::{self, STATE};
+use super::super::consumer_found::Found;
+use super::super::crypt::Asset;
 use super::super::meta;
 use super::metas::{self, Stored};
 use super::{ConsumerReport, Inspection, consumer_names};
@@ -35,13 +37,11 @@ impl Inspection<'_> {
                 // One that is deleted right now has no configuration any more.
                 Stored::Unreadable(reason) => self.damage(part(meta::META), reason),
             }
-            match self.read(&dir.join(STATE))? {
-                None => {}
-                Some(bytes) if bytes.is_empty() => self.damage(part(STATE), "it is empty"),
-                Some(bytes) => match consumer_file::decode(&bytes) {
-                    Some(state) => report.state = Some(state),
-                    None => self.damage(part(STATE), "it cannot be decoded"),
-                },
+            let hasher = consumer_file::hasher_of(&stream, &name);
+            let found = Found::read(self.disk, &dir, &Asset::default(), &hasher)?;
+            report.state = found.state().cloned();
+            if let Some(damage) = found.damage() {
+                self.damage(part(STATE), damage);
             }
             self.report.consumers.push(report);
         }

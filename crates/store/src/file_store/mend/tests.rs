@@ -86,10 +86,15 @@ fn missing_and_cut_files_are_mended() {
         let mended = mend_and_check(&world, &format!("cut to {len}"));
         assert_eq!(mended.after.last_seq, 24);
     }
-    let world = filled();
-    world.edit("obs/C/o.dat", |bytes| bytes[0] ^= 1);
-    let mended = mend_and_check(&world, "o.dat");
-    assert!(mended.after.consumers[0].state.is_none());
+    for with_copy in [true, false] {
+        let world = filled();
+        world.edit("obs/C/o.dat", |bytes| bytes[0] ^= 1);
+        if !with_copy {
+            world.disk.unlink(&world.account.join("streams/S/obs/C/o.copy")).unwrap();
+        }
+        let mended = mend_and_check(&world, "o.dat");
+        assert_eq!(mended.after.consumers[0].state.is_some(), with_copy);
+    }
 }
 
 #[test]
