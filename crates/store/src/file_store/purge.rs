@@ -118,7 +118,8 @@ impl FileStore {
         let mut from = 0;
         while let Some(seq) = self.blocks.get(at).and_then(|block| block.next_live(from)) {
             from = seq + 1;
-            if !self.ensure(at, seq)? {
+            // All of it or nothing: the first that cannot be read ends this before it began.
+            if !self.ensure_block(at, seq)? {
                 continue;
             }
             let Some(record) = self.blocks.get(at).and_then(|block| block.cached(seq)) else {
