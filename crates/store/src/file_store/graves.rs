@@ -48,6 +48,27 @@ impl FileStore {
         None
     }
 
+    /// Has the files go that the index, which is newer than they are, does not list: their blocks
+    /// were emptied before, and a kill or power cut kept them. Left, they would hold what is gone
+    /// under keys that nobody changes, and bring it back once the index is lost.
+    pub(super) fn bury_unlisted(&mut self, numbers: &[u64]) -> Result<(), StoreError> {
+        for &index in numbers {
+            let Err(at) = self.blocks.binary_search_by_key(&index, |block| block.index) else {
+                continue;
+            };
+            let before = at.checked_sub(1).and_then(|at| self.blocks.get(at));
+            let (seq, ns) = before.map_or((0, 0), |block| (block.last_seq, block.last_ns));
+            let mut block = Block::new(&self.config.name, index, seq, ns);
+            block.created = true;
+            // Nobody knows its tombstones.
+            block.unread = true;
+            block.raw_len = self.info_len(index)?;
+            block.settle_len();
+            self.waiting.push(block);
+        }
+        Ok(())
+    }
+
     /// Whether tombstones in `block` may be all that tells that messages are gone which the index
     /// on disk lists: without them these would be reported as lost.
     pub(super) fn informs_index(&self, block: &Block) -> bool {

@@ -94,6 +94,7 @@ impl FileStore {
         if exact || resumed == Resumed::Yes {
             self.verify = Some(super::verify::Verify::default());
             self.indexed_up_to = index.as_ref().map_or(0, |index| index.last_block);
+            self.bury_unlisted(&numbers)?;
         }
         if self.indexed_up_to == 0 {
             self.remove_buried();

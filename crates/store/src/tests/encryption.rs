@@ -474,6 +474,55 @@ fn files_of_emptied_blocks_do_not_stay_plain() {
     assert!(!world.msgs_files().iter().any(is_kept), "{:?}", world.msgs_files());
 }
 
+/// A stream without its first messages, whose block's files are there as if it had been killed
+/// between the index that no longer lists it and their removal.
+fn with_unlisted_block(encryption: Option<Encryption>) -> (World, Vec<u64>) {
+    let world = filled(encryption, Compression::None);
+    let kept: Vec<_> = ["1.blk", "1.key"]
+        .map(|name| (format!("msgs/{name}"), world.disk.read(&world.msgs_file(name)).ok()))
+        .into();
+    let mut store = world.open();
+    let purge = Purge { below_seq: 13, ..Purge::default() };
+    store.purge(&purge, &mut |_| {}).unwrap();
+    store.stop().unwrap();
+    for (name, bytes) in kept.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))) {
+        let path = world.account.join("streams/S").join(&name);
+        assert!(world.disk.info(&path).unwrap().is_none(), "{name}");
+        drop(world.disk.open(&path, OpenMode::Create).unwrap());
+        world.edit(&name, |old| *old = bytes);
+    }
+    (world, (13..=MESSAGES).filter(|seq| !GONE.contains(seq)).collect())
+}
+
+#[test]
+fn a_block_that_the_index_does_not_list_does_not_stay_plain() {
+    let (mut world, want) = with_unlisted_block(None);
+    check_encrypted(&mut world, &want, "");
+    assert!(!world.msgs_files().iter().any(|name| name == "1.blk"), "{:?}", world.msgs_files());
+}
+
+#[test]
+fn a_block_that_the_index_does_not_list_does_not_come_back_without_the_index() {
+    for encryption in [None, Some(keyed(StoreCipher::Aes, "key", ""))] {
+        let (world, want) = with_unlisted_block(encryption);
+        world.open().stop().unwrap();
+        for name in ["index.db", "index.copy"] {
+            world.disk.unlink(&world.msgs_file(name)).unwrap();
+        }
+        assert_eq!(seqs(&mut *world.open()), want);
+    }
+}
+
+#[test]
+fn a_block_that_the_index_does_not_list_does_not_outlive_its_key() {
+    let (mut world, want) = with_unlisted_block(Some(keyed(StoreCipher::ChaCha, "a", "")));
+    for (key, previous) in [("b", "a"), ("c", "b")] {
+        world.options.encryption = Some(keyed(StoreCipher::ChaCha, key, previous));
+        assert_eq!(seqs(&mut *world.open()), want, "{key}");
+        world.disk.crash(Crash::DropUnsynced);
+    }
+}
+
 #[test]
 fn what_an_earlier_change_left_does_not_decide_a_change_of_keys() {
     let mut planted = 0;

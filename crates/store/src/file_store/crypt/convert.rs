@@ -153,13 +153,22 @@ impl FileStore {
             self.drop_index()?;
             self.index_due = IndexDue::Must;
         }
+        for going in self.journal.dead.iter_mut().chain(&mut self.waiting) {
+            going.file = None;
+        }
         for index in std::mem::take(&mut self.stale_blocks) {
-            if let Ok(at) = self.blocks.binary_search_by_key(&index, |block| block.index) {
-                if let Some(block) = self.blocks.get_mut(at) {
-                    block.file = None;
-                }
-                self.rekey_block(&vault, index)?;
+            let at = self.blocks.binary_search_by_key(&index, |block| block.index);
+            match at.ok().and_then(|at| self.blocks.get_mut(at)) {
+                Some(block) => block.file = None,
+                None if !is_there(&*self.raw_disk, &file_path(&self.msgs_dir, index))? => continue,
+                // It is still to go, and the next opening may not have the old key any more.
+                None => {}
             }
+            self.rekey_block(&vault, index)?;
+        }
+        if self.dir_dirty {
+            // What went must not come back under the old key, or plain.
+            self.sync_names()?;
         }
         if self.asset_origin == Origin::Stale {
             self.rekey_stream(&vault)?;

@@ -8,7 +8,7 @@ use env::{Crash, Disk, DiskOp, Fault, OpenMode, SimDisk};
 use super::secret::Secret;
 use super::*;
 use crate::tests::{World, config, put};
-use crate::{Opening, StreamStore};
+use crate::{Durability, Opening, StreamStore};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -208,6 +208,32 @@ fn what_is_kept_aside_follows_the_key() {
             }
         }
     }
+}
+
+#[test]
+fn an_emptied_block_whose_file_is_still_to_go_follows_the_key() {
+    let mut world = World::new(600);
+    let encryption = |current, previous: Option<&str>| {
+        let previous = previous.map(key);
+        Encryption { cipher: StoreCipher::Aes, key: key(current), previous }
+    };
+    world.options.encryption = Some(encryption("old", None));
+    let mut store = world.create(&config());
+    for _ in 0..20 {
+        put(&mut store, "s", &"x".repeat(100), 1);
+    }
+    store.flush(Durability::Synced).unwrap();
+    store.bury(0);
+    let dead = store.journal.dead.last().unwrap().index;
+    let vault = Arc::new(Vault::new(encryption("new", Some("old")), &world.account, "S"));
+    store.vault = Some(vault);
+    // A second one's file is gone already.
+    store.stale_blocks = vec![dead, 1000];
+    store.convert().unwrap();
+    let now = Vault::new(encryption("new", None), &world.account, "S");
+    let path = block_disk::key_path(&world.msgs_file(""), dead);
+    let found = block_disk::read_block_key(&world.disk, &now, &path, dead).unwrap();
+    assert_eq!(found.map(|(_, origin)| origin), Some(Origin::Current));
 }
 
 #[test]
