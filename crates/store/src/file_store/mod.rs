@@ -28,6 +28,7 @@ mod index_write;
 mod inspect;
 mod journal;
 mod losses;
+mod memory;
 mod mend;
 mod meta;
 mod meta_copy;
@@ -725,15 +726,7 @@ impl StreamStore for FileStore {
     }
 
     fn release_memory(&mut self) {
-        self.forget_glances(0);
-        for block in &mut self.blocks {
-            if block.evictable().is_some() {
-                block.evict();
-                if !block.unsynced {
-                    block.file = None;
-                }
-            }
-        }
+        self.evict_used_before(u64::MAX);
         self.spare = Vec::new();
         self.subjects.shrink();
     }
