@@ -112,9 +112,7 @@ impl FileStore {
                 block.borders = checkpoint::seal_of(seals, state.index)
                     .filter(|seal| block.packed || seal.len == block.raw_len)
                     .and_then(|seal| seal.borders);
-            } else if let Ok(at) = seals.binary_search_by_key(&state.index, |seal| seal.index)
-                && let Some(seal) = seals.get(at)
-            {
+            } else if let Some(seal) = checkpoint::seal_of(seals, state.index) {
                 block.raw_len = seal.len;
                 block.seal = Some(seal.sum);
                 block.borders = seal.borders;

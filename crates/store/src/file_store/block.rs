@@ -415,6 +415,14 @@ impl Block {
         cache.buf
     }
 
+    /// As [`evict`](Self::evict), and closes the file: descriptors are bounded by what is in memory.
+    pub(super) fn let_go(&mut self) -> Vec<u8> {
+        if !self.unsynced {
+            self.file = None;
+        }
+        self.evict()
+    }
+
     /// What a flush has to write: the bytes after `written`.
     pub(super) fn pending(&self) -> &[u8] {
         let Some(cache) = &self.cache else { return &[] };

@@ -8,6 +8,7 @@ use env::Disk;
 use types::{StreamConfig, Timestamp};
 
 use super::crypt::{Asset, Vault, read_key};
+use super::files::read_if_there;
 use super::meta::{self, META, SUM};
 use super::open::{OpenedStream, open_stream};
 use super::{FileStoreOptions, STREAMS};
@@ -42,11 +43,7 @@ pub fn configure_stream(
 
 /// Whether there is no configuration, or one that its checksum does not fit.
 fn is_lost(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<bool> {
-    let read = |file| match disk.read(&dir.join(file)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
+    let read = |file| read_if_there(disk, &dir.join(file));
     let (Some(stored), Some(sum)) = (read(META)?, read(SUM)?) else { return Ok(true) };
     Ok(meta::checksum(name, &stored).as_bytes() != sum)
 }

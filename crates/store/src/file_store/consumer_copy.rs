@@ -12,6 +12,7 @@ use std::path::Path;
 use env::{Disk, OpenMode};
 
 use super::consumer_file::decode;
+use super::files::read_if_there;
 use super::meta::{Sync, replace_file};
 use super::record::Hasher;
 use crate::api::{ConsumerState, Durability, StoreError};
@@ -146,10 +147,7 @@ impl Copy {
         dir: &Path,
         mut judge: impl FnMut(&[u8]) -> Option<Saved>,
     ) -> io::Result<(Self, Option<Saved>)> {
-        let bytes = match disk.read(&dir.join(COPY)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            other => other?,
-        };
+        let bytes = read_if_there(disk, &dir.join(COPY))?.unwrap_or_default();
         let rooms = std::iter::successors(Some(LEAST_ROOM), |room| room.checked_mul(2));
         let at = |offset: usize| slot_at(bytes.get(offset..)?);
         let second = rooms

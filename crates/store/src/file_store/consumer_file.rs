@@ -10,6 +10,7 @@ use types::{SequencePair, Timestamp};
 use super::consumer_copy::{self, COPY, Copy};
 use super::consumer_found::Found;
 use super::crypt::{self, Asset, Vault};
+use super::files::remove_if_there;
 use super::meta::{self, Sync};
 use super::meta_copy;
 use super::record::Hasher;
@@ -133,13 +134,6 @@ pub(super) struct FoundState {
     pub(super) state: Option<ConsumerState>,
     /// What was damaged, for people.
     pub(super) damage: Option<String>,
-}
-
-fn remove_if_there(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
-    match disk.unlink(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 /// The hash of a consumer's files.

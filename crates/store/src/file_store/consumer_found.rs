@@ -8,6 +8,7 @@ use env::Disk;
 use super::consumer_copy::{self, Copy, Saved};
 use super::consumer_file::STATE;
 use super::crypt::Asset;
+use super::files::read_if_there;
 use super::record::Hasher;
 use crate::api::ConsumerState;
 
@@ -32,10 +33,7 @@ impl Found {
         hasher: &Hasher,
     ) -> io::Result<Self> {
         let judge = |stored: &[u8]| consumer_copy::open(hasher, &asset.open(stored.to_vec())?);
-        let bytes = match disk.read(&dir.join(STATE)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            other => Some(other?),
-        };
+        let bytes = read_if_there(disk, &dir.join(STATE))?;
         let saved = bytes.as_deref().and_then(judge);
         let (copy, copied) = Copy::read(disk, dir, judge)?;
         Ok(Found { bytes, saved, copy, copied })

@@ -150,11 +150,7 @@ impl FileStore {
             let Some((_, oldest)) = oldest else { break };
             let Some(block) = self.blocks.get_mut(oldest) else { break };
             held -= block.memory().min(held);
-            let buf = block.evict();
-            // Descriptors are bounded by what is in memory.
-            if !block.unsynced {
-                block.file = None;
-            }
+            let buf = block.let_go();
             if buf.capacity() > self.spare.capacity() {
                 self.spare = buf;
             }
@@ -174,10 +170,7 @@ impl FileStore {
         self.forget_glances(0);
         for block in &mut self.blocks {
             if block.evictable().is_some_and(|used| used < tick) {
-                block.evict();
-                if !block.unsynced {
-                    block.file = None;
-                }
+                block.let_go();
             }
         }
     }

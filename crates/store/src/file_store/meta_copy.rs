@@ -9,6 +9,7 @@ use std::path::Path;
 
 use env::Disk;
 
+use super::files::read_if_there;
 use super::meta::{META, PENDING, SUM, Sync, checksum, replace_file};
 
 pub(super) const COPY: &str = "meta.copy";
@@ -29,14 +30,6 @@ fn read(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<Option<Vec<u8>>> 
         (checksum(name, stored).as_bytes() == sum).then(|| stored.to_vec())
     });
     Ok(sound)
-}
-
-fn read_if_there(disk: &dyn Disk, path: &Path) -> io::Result<Option<Vec<u8>>> {
-    match disk.read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// How the files of a configuration stand.

@@ -19,6 +19,7 @@ mod consumer_file;
 mod consumer_found;
 mod correct;
 mod crypt;
+mod files;
 mod find;
 mod flush;
 mod glance;

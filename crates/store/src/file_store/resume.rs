@@ -55,10 +55,9 @@ impl FileStore {
         let mut kept = Vec::new();
         let mut buried = Vec::new();
         for state in sealed {
-            let Ok(at) = seals.binary_search_by_key(&state.index, |seal| seal.index) else {
+            let Some(seal) = checkpoint::seal_of(seals, state.index) else {
                 return Ok(Resumed::No);
             };
-            let Some(seal) = seals.get(at) else { return Ok(Resumed::No) };
             match self.fate(seal, numbers)? {
                 Fate::Same => kept.push((state, seal)),
                 Fate::Buried => buried.push(state),

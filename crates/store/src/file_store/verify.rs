@@ -124,10 +124,7 @@ impl FileStore {
             return;
         }
         if let Some(block) = self.blocks.get_mut(at).filter(|block| block.evictable().is_some()) {
-            block.evict();
-            if !block.unsynced {
-                block.file = None;
-            }
+            block.let_go();
         }
     }
 }

@@ -1,15 +1,13 @@
 //! The bytes of damaged blocks that are kept aside are sealed with the stream's key, and follow it.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::block_disk::write_key;
+use super::rekey::{NEXT, next};
 use super::{Asset, Secret};
 use crate::file_store::FileStore;
 use crate::file_store::repair::ASIDE;
-
-/// How the name ends of bytes under a key that the stream does not have yet.
-const NEXT: &str = ".new";
 
 impl FileStore {
     /// Lays what is kept aside once more beside it, sealed with the key that the stream is to have.
@@ -51,10 +49,4 @@ impl FileStore {
             names.filter(|name| name.split_once(ASIDE).is_some_and(|(_, rest)| wanted(rest)));
         Ok(aside.map(|name| self.msgs_dir.join(name)).collect())
     }
-}
-
-fn next(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(NEXT);
-    path.with_file_name(name)
 }

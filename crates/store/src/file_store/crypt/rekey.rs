@@ -12,6 +12,7 @@ use env::Disk;
 use super::{Origin, Secret, Vault};
 use crate::api::StoreError;
 use crate::error::io_error;
+use crate::file_store::files::{read_if_there, remove_if_there};
 use crate::file_store::meta::{KEY, META, PENDING, SUM, Sync, checksum, replace_file};
 use crate::file_store::meta_copy;
 
@@ -28,10 +29,13 @@ pub(in crate::file_store) struct Keyed<'d> {
     pub(in crate::file_store) sealed: &'d Path,
 }
 
+/// How names end until a change of keys is decided.
+pub(super) const NEXT: &str = ".new";
+
 /// The name that a file of the change has until it is decided.
-fn next(path: &Path) -> PathBuf {
+pub(super) fn next(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
+    name.push(NEXT);
     path.with_file_name(name)
 }
 
@@ -93,16 +97,8 @@ pub(in crate::file_store) fn finish_rekey(
     let words = |error: io::Error| error.to_string();
     let next_key = next(&keyed.dir.join(KEY));
     let next_sealed = next(keyed.sealed);
-    let drop_file = |path: &Path| match disk.unlink(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
-        _ => Ok(()),
-    };
-    let key = match disk.read(&next_key) {
-        Ok(key) => Some(key),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => return Err(words(error)),
-    };
-    let Some(key) = key else {
+    let drop_file = |path: &Path| remove_if_there(disk, path).map_err(words);
+    let Some(key) = read_if_there(disk, &next_key).map_err(words)? else {
         return match disk.info(&next_sealed).map_err(words)? {
             Some(_) => drop_file(&next_sealed),
             None => Ok(()),
@@ -110,10 +106,7 @@ pub(in crate::file_store) fn finish_rekey(
     };
     let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
     // One that the new key does not open is left of an earlier change: removing it is not synced.
-    let pending = match disk.read(&keyed.dir.join(PENDING)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        other => Some(other.map_err(words)?),
-    };
+    let pending = read_if_there(disk, &keyed.dir.join(PENDING)).map_err(words)?;
     let is_decided = |meta: &Vec<u8>| {
         vault.unwrap(keyed.context, &key, |secret| secret.open(meta).map(|_| ())).is_ok()
     };

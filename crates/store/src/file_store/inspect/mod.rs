@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use env::{Disk, EntryKind};
 use types::LostStreamData;
 
+use super::files::read_if_there;
 use super::meta;
 use super::schedules::{self, SCHEDULES};
 use super::{MSGS, OBS, purge, repair};
@@ -81,11 +82,7 @@ impl Inspection<'_> {
 
     /// A file's content; `None` if it is not there.
     fn read(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
-        match self.disk.read(path) {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
+        read_if_there(self.disk, path)
     }
 
     fn look_at_meta(&mut self) -> io::Result<()> {
