@@ -14,7 +14,6 @@ pub mod crash_run;
 pub mod damage_run;
 pub mod dice;
 pub mod keys;
-pub mod known;
 pub mod model;
 pub mod model_run;
 pub mod oracle;

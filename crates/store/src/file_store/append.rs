@@ -179,6 +179,7 @@ impl FileStore {
         let mut block = Block::new(&self.config.name, index, self.last_seq, self.last_ns);
         block.reuse(std::mem::take(&mut self.spare));
         if let Some(sealed) = self.blocks.back_mut() {
+            sealed.close();
             sealed.compact_below = compact_below(sealed);
             sealed.touch(self.tick);
             if sealed.has_slack() {

@@ -1,10 +1,10 @@
 //! A checksum of what the records' own checksums leave out: where each message's subject and
 //! headers end.
 
-use super::record::{self, Lengths};
+use super::record::{self, Hasher, Kind, Lengths, Record};
 
-/// Of the sequences and lengths of all messages in a block, gone ones included. The format has no
-/// place for it: it is kept in `checkpoint.db`.
+/// Of the sequences and lengths of all messages in a block, gone ones included. It is kept in
+/// `checkpoint.db`, and of what is newer in a record of its own, the witness.
 ///
 /// It is a sum, so that the difference to what it should be tells which length is bad.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,6 +49,13 @@ impl Borders {
         self.0 = self.0.wrapping_add(mix(lengths));
     }
 
+    /// Writes the witness of messages up to `last_seq`; none of a block without messages.
+    pub(super) fn push_witness(self, out: &mut Vec<u8>, hasher: &Hasher, last_seq: u64) {
+        if self != Borders::default() {
+            record::push_witness(out, hasher, self.0, last_seq);
+        }
+    }
+
     /// Of a block's content; `None` if that is not made of records.
     pub(super) fn of(content: &[u8]) -> Option<Self> {
         let mut borders = Borders::default();
@@ -81,6 +88,43 @@ impl Borders {
         }
         false
     }
+}
+
+/// Writes the witness of all messages in `content` behind them.
+pub(super) fn push_witness(content: &mut Vec<u8>, hasher: &Hasher) {
+    let (mut borders, mut last_seq) = (Borders::default(), 0);
+    for_each(content, |_, lengths| {
+        borders.add(&lengths);
+        last_seq = last_seq.max(lengths.seq);
+    });
+    borders.push_witness(content, hasher, last_seq);
+}
+
+/// What the last witness in `content` says, and where it is, if the messages before say otherwise.
+fn contradiction(content: &[u8], hasher: &Hasher) -> Option<(usize, Borders)> {
+    let (mut sum, mut said) = (Borders::default(), None);
+    let mut at = 0;
+    while let Some(len) = record::len_at(content, at).filter(|&len| len >= record::EMPTY) {
+        if let Some(lengths) = record::lengths_at(content, at) {
+            sum.add(&lengths);
+        } else if len == record::WITNESS
+            && let Some(record) = Record::parse(content, at)
+            && let (Kind::Witness, Some(bits)) = (record.kind, record.payload.first_chunk())
+            && record.is_intact(hasher)
+        {
+            let borders = Borders(u64::from_le_bytes(*bits));
+            said = Some((at, borders)).filter(|_| borders != sum);
+        }
+        at += len;
+    }
+    said
+}
+
+/// Puts the one bad bit in the lengths of `content` right that the last witness in it tells of;
+/// false if there is none.
+pub(super) fn mend_by_witness(content: &mut [u8], hasher: &Hasher) -> bool {
+    let Some((end, borders)) = contradiction(content, hasher) else { return false };
+    content.get_mut(..end).is_some_and(|before| borders.mend(before))
 }
 
 fn flip(bytes: &mut [u8], at: usize, bit: u8) {

@@ -5,7 +5,7 @@ use super::record::{Kind, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
 use super::{Compaction, FileStore, IndexDue};
-use super::{block, packed};
+use super::{block, borders, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
 use env::OpenMode;
@@ -164,6 +164,7 @@ impl FileStore {
                     kept
                 }
                 Kind::Erased => holds_last && record.seq >= self.last_seq,
+                Kind::Witness => false,
             };
             if keep {
                 high = high.max(record.seq);
@@ -175,6 +176,7 @@ impl FileStore {
             // Only this block speaks of the last sequence, which is deleted: leave it alone.
             return Ok(());
         }
+        borders::push_witness(&mut out, &block.hasher);
         // What made room here goes for good: what came instead must stay.
         self.sync_or_doubt()?;
         self.rewrite(at, &out)?;

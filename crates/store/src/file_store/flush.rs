@@ -149,42 +149,44 @@ impl FileStore {
                 // A power cut must not keep what follows and lose what comes before.
                 self.sync_before(at)?;
             }
+            let is_tail = at + 1 == self.blocks.len();
             let Some(block) = self.blocks.get_mut(at) else { break };
             if !block.created {
                 self.dir_dirty = true;
             }
-            let written = block.written;
             block
                 .open_file(&*self.disk, &self.msgs_dir)
                 .map_err(|error| Failure::Refused(io_error("opening a block", error)))?;
             block.unsynced = true;
             self.oldest_unsynced = self.oldest_unsynced.min(block.index);
-            let Some(file) = &block.file else { continue };
-            file.write_all_at(block.pending(), written).map_err(|error| {
-                match io_error("writing messages", error) {
-                    StoreError::NoSpace => Failure::Refused(StoreError::NoSpace),
-                    other => Failure::Doubtful(other),
+            let written = match &self.vault {
+                None if is_tail => block.write_witnessed(),
+                None => block.write_new(),
+                Some(_) => {
+                    // Nothing is written over under the same key stream.
+                    if is_tail {
+                        block.push_witness();
+                    }
+                    block.write_new()
                 }
+            };
+            written.map_err(|error| match io_error("writing messages", error) {
+                StoreError::NoSpace => Failure::Refused(StoreError::NoSpace),
+                other => Failure::Doubtful(other),
             })?;
         }
         Ok(())
     }
 
-    /// Cuts the zeros off that were ahead in blocks that are sealed now.
+    /// Cuts off what follows the records in blocks that are sealed now.
     pub(super) fn trim_blocks(&mut self) -> Result<(), Failure> {
         while let Some(&index) = self.to_trim.last() {
             let at = self.blocks.binary_search_by_key(&index, |block| block.index);
             let block = at.ok().and_then(|at| self.blocks.get_mut(at));
             if let Some(block) = block.filter(|block| block.has_slack()) {
-                let len = block.raw_len;
-                block
-                    .open_file(&*self.disk, &self.msgs_dir)
-                    .and_then(|file| file.set_len(len))
-                    .map_err(|error| {
-                        Failure::Refused(io_error("cutting a block to its length", error))
-                    })?;
-                block.allocated = len;
-                block.unsynced = true;
+                block.trim(&*self.disk, &self.msgs_dir).map_err(|error| {
+                    Failure::Refused(io_error("cutting a block to its length", error))
+                })?;
                 self.oldest_unsynced = self.oldest_unsynced.min(index);
             }
             self.to_trim.pop();

@@ -10,7 +10,7 @@ use types::Timestamp;
 use super::FileStore;
 use super::append::compact_below;
 use super::block::{Block, file_path};
-use super::borders::Borders;
+use super::borders::{self, Borders};
 use super::checkpoint::{self, Seal};
 use super::index_db::{Index, Listed};
 use super::losses::gone_in;
@@ -223,7 +223,8 @@ impl FileStore {
         block.created = true;
         block.packed = packed;
         let seal = checkpoint::seal_of(rebuild.seals, number);
-        let moved = seal.is_some_and(|seal| seal.mend(&mut bytes));
+        let moved = seal.is_some_and(|seal| seal.mend(&mut bytes))
+            || borders::mend_by_witness(&mut bytes, &block.hasher);
         let (mut offsets, mut damage) = rebuild.note_records(&bytes, &mut block);
         if packed && bytes.is_empty() {
             // Nothing of it can be decompressed.

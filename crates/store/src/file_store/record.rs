@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 pub(super) const HEAD: usize = 22;
 /// Bytes of a record without subject and payload: head and checksum.
 pub(super) const EMPTY: usize = 30;
+/// Bytes of a witness.
+pub(super) const WITNESS: usize = EMPTY + 8;
 /// Largest record that the format allows.
 pub(super) const MAX: usize = 32 << 20;
 /// Bytes of the checksum that ends a record.
@@ -60,6 +62,9 @@ pub(super) enum Kind {
     Tombstone,
     /// It was used, and nothing is left of it (or it was skipped).
     Erased,
+    /// It is none: what the messages before say of their lengths. An erased record of sequence 0,
+    /// which the reference skips.
+    Witness,
 }
 
 /// A record, structurally sound; its checksum may still be wrong.
@@ -144,8 +149,12 @@ impl Message<'_> {
 impl<'b> Record<'b> {
     /// Reads the record at offset `at`; `None` if it does not fit or its lengths contradict.
     pub(super) fn parse(block: &'b [u8], at: usize) -> Option<Self> {
+        Record::parse_as(block, at, u32::from_le_bytes(word(block, at)?))
+    }
+
+    /// Reads the record at offset `at` as if it began with this word.
+    fn parse_as(block: &'b [u8], at: usize, len_word: u32) -> Option<Self> {
         let rest = block.get(at..)?;
-        let len_word = u32::from_le_bytes(word(rest, 0)?);
         let len = (len_word & !HAS_HEADERS) as usize;
         if !(EMPTY..=MAX).contains(&len) {
             return None;
@@ -163,6 +172,7 @@ impl<'b> Record<'b> {
             (&[][..], rest)
         };
         let kind = match (seq_word & ERASED != 0, seq_word & TOMBSTONE != 0) {
+            _ if seq_word == ERASED => Kind::Witness,
             (true, _) => Kind::Erased,
             (false, true) => Kind::Tombstone,
             (false, false) => Kind::Message,
@@ -205,6 +215,7 @@ impl<'b> Record<'b> {
         match self.kind {
             Kind::Tombstone => self.len == EMPTY && self.subject.is_empty(),
             Kind::Erased => self.subject.is_empty() && self.headers.is_empty(),
+            Kind::Witness => self.len == WITNESS && self.subject.is_empty(),
             Kind::Message => {
                 !self.subject.is_empty()
                     && subject::is_valid_literal(self.subject)
@@ -278,6 +289,13 @@ pub(super) fn push_message(out: &mut Vec<u8>, hasher: &Hasher, message: &Message
     len
 }
 
+/// Writes what the messages of a block say of their lengths, and the last sequence of them.
+///
+/// There must be one: the reference takes the stream's end from a first record without sequence.
+pub(super) fn push_witness(out: &mut Vec<u8>, hasher: &Hasher, lengths: u64, last_seq: u64) {
+    push_marker(out, hasher, ERASED, last_seq as i64, &lengths.to_le_bytes());
+}
+
 fn push_marker(out: &mut Vec<u8>, hasher: &Hasher, seq_word: u64, ts_ns: i64, body: &[u8]) {
     let len = EMPTY + body.len();
     out.extend_from_slice(&(len as u32).to_le_bytes());
@@ -309,14 +327,15 @@ pub(super) struct Damage {
     pub(super) to: usize,
     /// Sequence of the last sound message (or erased) record before it; 0 if none.
     pub(super) after_seq: u64,
-    /// Sequence of the first one behind it; 0 if none.
+    /// Sequence of the first one behind it, or of what would have been that; 0 if none is known.
     pub(super) before_seq: u64,
 }
 
-/// Walks a block: tells `each` about every sound record with its offset, and answers the damage.
+/// Walks a block: tells `each` about every sound record of a sequence with its offset, and answers
+/// the damage.
 ///
-/// Behind a bad record the walk goes on at its own length if a sound record is there, otherwise at
-/// the next offset that has one.
+/// Behind a bad record the walk goes on at its own length if a sound record is there, or if one bit
+/// of it is all that is bad, otherwise at the next offset that has one.
 pub(super) fn scan(
     block: &[u8],
     hasher: &Hasher,
@@ -329,20 +348,32 @@ pub(super) fn scan(
     while at < block.len() {
         let record = Record::parse(block, at);
         if let Some(record) = record.filter(|record| is_sound(record, hasher)) {
-            if record.kind != Kind::Tombstone {
+            let before_seq = match record.kind {
+                Kind::Tombstone => 0,
+                Kind::Witness => record.ts_ns as u64 + 1,
+                Kind::Message | Kind::Erased => record.seq,
+            };
+            if before_seq > 0 {
                 if open && let Some(last) = damage.last_mut() {
-                    last.before_seq = record.seq;
+                    last.before_seq = before_seq;
                 }
                 open = false;
+            }
+            if matches!(record.kind, Kind::Message | Kind::Erased) {
                 last_seq = last_seq.max(record.seq);
             }
-            each(at, &record);
+            if record.kind != Kind::Witness {
+                each(at, &record);
+            }
             at += record.len;
             continue;
         }
-        let to = record
-            .map(|record| at + record.len)
-            .filter(|&to| sound_at(block, to, hasher, last_seq))
+        let to = len_but_for_a_bit(block, at, hasher)
+            .map(|len| at + len)
+            .or_else(|| {
+                let to = at + record?.len;
+                sound_at(block, to, hasher, last_seq).then_some(to)
+            })
             .or_else(|| {
                 let last_start = block.len().saturating_sub(EMPTY - 1);
                 (at + 1..last_start).find(|&to| sound_at(block, to, hasher, last_seq))
@@ -359,10 +390,19 @@ fn is_sound(record: &Record<'_>, hasher: &Hasher) -> bool {
     record.is_intact(hasher) && record.is_plausible()
 }
 
+/// Length of the record at `at`, if it is sound but for one bit of that.
+fn len_but_for_a_bit(block: &[u8], at: usize, hasher: &Hasher) -> Option<usize> {
+    let bad = u32::from_le_bytes(word(block, at)?);
+    (0..31).find_map(|bit| {
+        let record = Record::parse_as(block, at, bad ^ 1 << bit)?;
+        (record.is_plausible() && record.is_intact(hasher)).then_some(record.len)
+    })
+}
+
 fn sound_at(block: &[u8], at: usize, hasher: &Hasher, after_seq: u64) -> bool {
     Record::parse(block, at).is_some_and(|record| {
         record.is_plausible()
-            && (record.kind == Kind::Tombstone || record.seq > after_seq)
+            && (matches!(record.kind, Kind::Tombstone | Kind::Witness) || record.seq > after_seq)
             && record.is_intact(hasher)
     })
 }

@@ -7,7 +7,7 @@ use super::meta::{self, Sync};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
 use super::{FileStore, IndexDue};
-use super::{correct, packed};
+use super::{borders, correct, packed};
 use crate::api::{StoreError, StoreEvent};
 use crate::error::io_error;
 use env::OpenMode;
@@ -269,5 +269,6 @@ pub(super) fn sound_copy(block: &Block, original: &[u8], lost: &[u64]) -> (Vec<u
     for seq in lost {
         record::push_erased(&mut out, &block.hasher, seq, &[]);
     }
+    borders::push_witness(&mut out, &block.hasher);
     (out, slots)
 }

@@ -3,7 +3,7 @@
 mod conformance;
 mod consumers;
 mod damage;
-mod encryption;
+pub(crate) mod encryption;
 mod faults;
 mod fixtures;
 mod model;

@@ -2,10 +2,11 @@
 
 use env::Disk as _;
 
-use crate::file_store::borders::Borders;
+use crate::file_store::borders::{self, Borders};
 use crate::file_store::record::{self, Hasher, Lengths, Message};
+use crate::tests::encryption::keyed;
 use crate::tests::{World, config, msg};
-use crate::{Durability, Erase, Filter, StoreEvent, StreamStore as _};
+use crate::{Durability, Encryption, Erase, Filter, StoreCipher, StoreEvent, StreamStore as _};
 
 const HEADERS: &[u8] = b"NATS/1.0\r\nA: b\r\n\r\n";
 
@@ -141,4 +142,86 @@ fn a_moved_border_is_put_right_even_if_the_subject_is_known_or_no_index_is_left(
         }
     }
     assert!(flips > 600, "{flips}");
+}
+
+#[test]
+fn the_last_witness_tells_of_what_is_before_it() {
+    let hasher = Hasher::of_block("S", 1);
+    let (mut content, starts) = content();
+    borders::push_witness(&mut content, &hasher);
+    let end = content.len();
+    let mut blind = content.clone();
+    assert!(!borders::mend_by_witness(&mut blind, &hasher));
+    for at in [starts[0], starts[19]] {
+        let mut bad = content.clone();
+        bad[at + 20] ^= 4;
+        assert!(borders::mend_by_witness(&mut bad, &hasher));
+        assert_eq!(bad, content);
+    }
+    // Behind it nothing is known, until the next.
+    let start = content.len();
+    let message = Message { seq: 21, ts_ns: 5, subject: b"s.21", headers: b"", payload: b"01" };
+    record::push_message(&mut content, &hasher, &message);
+    content[start + 20] ^= 1;
+    assert!(!borders::mend_by_witness(&mut content.clone(), &hasher));
+    content[start + 20] ^= 1;
+    borders::push_witness(&mut content, &hasher);
+    let whole = content.clone();
+    content[start + 20] ^= 1;
+    assert!(borders::mend_by_witness(&mut content, &hasher));
+    assert_eq!(content, whole);
+    // One that is damaged itself is none.
+    content[start + 20] ^= 1;
+    let last = content.len() - 1;
+    content[last] ^= 1;
+    assert!(!borders::mend_by_witness(&mut content, &hasher));
+    // Of no messages there is none.
+    let mut tombs = Vec::new();
+    record::push_tombstone(&mut tombs, &hasher, 1, 2);
+    borders::push_witness(&mut tombs, &hasher);
+    assert_eq!((tombs.len(), end > start - 1), (record::EMPTY, true));
+}
+
+/// Appends messages, kills, flips every bit of the length of each subject, and reads.
+fn flip_after_kill(encryption: Option<Encryption>) {
+    let mut world = World::new(700);
+    world.options.encryption = encryption;
+    let mut store = world.create(&config());
+    for number in 0..36 {
+        let subject = ["s.1", "s.10", "never.seen"][number % 3];
+        store.append(msg(subject, &format!("{number:02}"), number as i64), &mut |_| {}).unwrap();
+        if number % 4 != 1 {
+            store.flush(Durability::Synced).unwrap();
+        }
+    }
+    store.remove(5, Erase::Keep, &mut |_| {}).unwrap();
+    store.flush(Durability::Synced).unwrap();
+    let held = all(&mut store);
+    drop(store);
+    let files = world.disk.files(&world.account);
+    let mut flips = 0;
+    for (path, bytes) in files.iter().filter(|(path, _)| path.extension() == Some("blk".as_ref())) {
+        let name = format!("msgs/{}", path.file_name().unwrap().to_str().unwrap());
+        for at in 0..bytes.len() {
+            for (path, bytes) in &files {
+                world.disk.plant(path, bytes.clone());
+            }
+            world.edit(&name, |bytes| bytes[at] ^= 1 << (at % 8));
+            let mut store = world.open();
+            assert_eq!(all(&mut *store), held, "{name}, {at}");
+            assert_eq!(store.lost(), None);
+            flips += 1;
+        }
+    }
+    assert!(flips > 1000, "{flips}");
+}
+
+#[test]
+fn after_a_kill_borders_are_put_right_by_the_witness() {
+    flip_after_kill(None);
+}
+
+#[test]
+fn after_a_kill_of_an_encrypted_stream_as_well() {
+    flip_after_kill(Some(keyed(StoreCipher::ChaCha, "key", "")));
 }

@@ -30,6 +30,7 @@ fn records_of_the_reference_are_sound() {
             Kind::Message => kinds.0 += 1,
             Kind::Tombstone => kinds.1 += 1,
             Kind::Erased => kinds.2 += 1,
+            Kind::Witness => panic!("the reference writes none"),
         }
     });
     assert_eq!(damage, []);
@@ -58,6 +59,7 @@ fn we_write_the_references_bytes() {
             }
             Kind::Tombstone => push_tombstone(&mut out, &hasher, record.seq, record.ts_ns),
             Kind::Erased => push_erased(&mut out, &hasher, record.seq, record.payload),
+            Kind::Witness => panic!("the reference writes none"),
         }
         assert_eq!(hex(&out), hex(original));
     });
@@ -93,6 +95,43 @@ fn lengths_at_their_limits() {
             assert!(Record::parse(&out[..out.len() - cut.max(1)], 3).is_none(), "cut {cut}");
         }
     }
+}
+
+#[test]
+fn a_witness_is_of_no_sequence_and_ends_a_damaged_stretch() {
+    let hasher = Hasher::new("S-1");
+    let mut block = Vec::new();
+    let message = |seq| Message { seq, ts_ns: 1, subject: b"s", headers: b"", payload: b"x" };
+    let len = push_message(&mut block, &hasher, &message(7));
+    push_message(&mut block, &hasher, &message(8));
+    push_witness(&mut block, &hasher, 0x0102, 8);
+    assert_eq!(block.len(), 2 * len + WITNESS);
+    // Marked as erased, of sequence 0, with the lengths' sum for a payload.
+    assert_eq!(hex(&block[2 * len..2 * len + 12]), "260000000000000000000080");
+    assert_eq!(hex(&block[2 * len + HEAD..2 * len + HEAD + 8]), "0201000000000000");
+    let mut seqs = Vec::new();
+    assert_eq!(scan(&block, &hasher, |_, record| seqs.push(record.seq)), []);
+    assert_eq!(seqs, [7, 8]);
+    block[len + HEAD..2 * len].fill(0xff);
+    let damage = Damage { from: len, to: 2 * len, after_seq: 7, before_seq: 9 };
+    assert_eq!(scan(&block, &hasher, |_, _| {}), [damage]);
+}
+
+#[test]
+fn a_bad_bit_of_a_length_that_ends_at_a_later_record_costs_one_record() {
+    let hasher = Hasher::new("S-1");
+    let (mut block, mut starts) = (Vec::new(), Vec::new());
+    // 36 bytes and 64 bytes: with one bit of it flipped, the first one's length is that of both.
+    for (seq, payload) in [(1, 5), (2, 33), (3, 5)] {
+        starts.push(block.len());
+        let payload = vec![b'p'; payload];
+        let message = Message { seq, ts_ns: 1, subject: b"s", headers: b"", payload: &payload };
+        push_message(&mut block, &hasher, &message);
+    }
+    assert_eq!(starts[2] - starts[0], 36 ^ 64);
+    block[0] ^= 64;
+    let damage = Damage { from: 0, to: starts[1], after_seq: 0, before_seq: 2 };
+    assert_eq!(scan(&block, &hasher, |_, _| {}), [damage]);
 }
 
 #[test]
