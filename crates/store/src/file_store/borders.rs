@@ -1,6 +1,7 @@
 //! A checksum of what the records' own checksums leave out: where each message's subject and
 //! headers end.
 
+use super::checkpoint::Seal;
 use super::record::{self, Hasher, Kind, Lengths, Record};
 
 /// Of the sequences and lengths of all messages in a block, gone ones included. It is kept in
@@ -90,14 +91,30 @@ impl Borders {
     }
 }
 
-/// Writes the witness of all messages in `content` behind them.
-pub(super) fn push_witness(content: &mut Vec<u8>, hasher: &Hasher) {
+/// The witness of all messages in `content`; empty if there are none.
+fn witness_of(content: &[u8], hasher: &Hasher) -> Vec<u8> {
     let (mut borders, mut last_seq) = (Borders::default(), 0);
     for_each(content, |_, lengths| {
         borders.add(&lengths);
         last_seq = last_seq.max(lengths.seq);
     });
-    borders.push_witness(content, hasher, last_seq);
+    let mut witness = Vec::new();
+    borders.push_witness(&mut witness, hasher, last_seq);
+    witness
+}
+
+/// Writes the witness of all messages in `content` behind them.
+pub(super) fn push_witness(content: &mut Vec<u8>, hasher: &Hasher) {
+    let witness = witness_of(content, hasher);
+    content.extend_from_slice(&witness);
+}
+
+/// Whether what is at `at` is the start of something that was being written over a witness, of
+/// which the end is still there; behind that nothing is.
+pub(super) fn is_torn_witness(content: &[u8], at: usize, hasher: &Hasher) -> bool {
+    let Some((before, rest)) = content.split_at_checked(at) else { return false };
+    let Some((here, behind)) = rest.split_at_checked(record::WITNESS) else { return false };
+    behind.iter().all(|&byte| byte == 0) && here.last() == witness_of(before, hasher).last()
 }
 
 /// What the last witness in `content` says, and where it is, if the messages before say otherwise.
@@ -120,9 +137,12 @@ fn contradiction(content: &[u8], hasher: &Hasher) -> Option<(usize, Borders)> {
     said
 }
 
-/// Puts the one bad bit in the lengths of `content` right that the last witness in it tells of;
-/// false if there is none.
-pub(super) fn mend_by_witness(content: &mut [u8], hasher: &Hasher) -> bool {
+/// Puts the one bad bit in the lengths of a block's content right that its seal or the last witness
+/// in it tells of; false if there is none.
+pub(super) fn mend_borders(content: &mut [u8], seal: Option<&Seal>, hasher: &Hasher) -> bool {
+    if seal.is_some_and(|seal| seal.mend(content)) {
+        return true;
+    }
     let Some((end, borders)) = contradiction(content, hasher) else { return false };
     content.get_mut(..end).is_some_and(|before| borders.mend(before))
 }

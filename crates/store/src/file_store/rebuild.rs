@@ -223,8 +223,7 @@ impl FileStore {
         block.created = true;
         block.packed = packed;
         let seal = checkpoint::seal_of(rebuild.seals, number);
-        let moved = seal.is_some_and(|seal| seal.mend(&mut bytes))
-            || borders::mend_by_witness(&mut bytes, &block.hasher);
+        let moved = borders::mend_borders(&mut bytes, seal, &block.hasher);
         let (mut offsets, mut damage) = rebuild.note_records(&bytes, &mut block);
         if packed && bytes.is_empty() {
             // Nothing of it can be decompressed.
@@ -346,7 +345,9 @@ impl FileStore {
         let torn = damage.last().copied().filter(|last| {
             // An unfinished one has no end, or zeros that were made ahead of it.
             let whole = Record::parse(bytes, last.from).is_some_and(|record| record.has_end());
-            is_last && last.to == bytes.len() && !whole
+            let at_end = is_last && last.to == bytes.len();
+            let hasher = Hasher::of_block(&self.config.name, number);
+            at_end && (!whole || borders::is_torn_witness(bytes, last.from, &hasher))
         });
         let Some(torn) = torn else { return Ok(bytes.len()) };
         damage.pop();

@@ -5,7 +5,8 @@ use std::io;
 use hashbrown::HashSet;
 
 use super::super::block::file_path;
-use super::super::checkpoint::{self, CHECKPOINT};
+use super::super::borders::{is_torn_witness, mend_borders};
+use super::super::checkpoint::{self, CHECKPOINT, Seal};
 use super::super::index_db::{self, Index};
 use super::super::losses::{gone_in, leaves_traces};
 use super::super::record::{self, Damage, Hasher, Kind};
@@ -19,6 +20,8 @@ type Subjects = HashSet<Vec<u8>, foldhash::fast::RandomState>;
 #[derive(Default)]
 struct Walk {
     index: Option<Index>,
+    /// How blocks ended at some time.
+    seals: Vec<Seal>,
     exact: bool,
     /// Sequences that some tombstone speaks of.
     tombs: SeqSet,
@@ -64,11 +67,13 @@ impl Inspection<'_> {
                 None => IndexState::Damaged,
             };
         }
-        if let Some(bytes) = self.read(&msgs.join(CHECKPOINT))?
-            && !checkpoint::is_intact(&bytes, &hasher)
-        {
-            let part = format!("{MSGS}/{CHECKPOINT}");
-            self.damage(part, "it is not what was written; a start without it takes longer");
+        if let Some(bytes) = self.read(&msgs.join(CHECKPOINT))? {
+            if !checkpoint::is_intact(&bytes, &hasher) {
+                let part = format!("{MSGS}/{CHECKPOINT}");
+                self.damage(part, "it is not what was written; a start without it takes longer");
+            }
+            let checkpoint = checkpoint::decode(&bytes, &hasher);
+            walk.seals = checkpoint.map(|(_, checkpoint)| checkpoint.seals).unwrap_or_default();
         }
         for &number in numbers.iter().rev() {
             let path = file_path(&msgs, number);
@@ -106,21 +111,26 @@ impl Inspection<'_> {
         let part = format!("msgs/{number}.blk");
         let mut report = empty_block(number, BlockForm::Plain);
         report.file_bytes = file.len() as u64;
-        let unpacked;
-        let bytes = if packed::is_packed(file) {
+        let mut content;
+        if packed::is_packed(file) {
             report.form = BlockForm::Compressed;
-            unpacked = packed::unpack(file);
-            if unpacked.is_empty() {
+            content = packed::unpack(file);
+            if content.is_empty() {
                 report.form = BlockForm::Unreadable;
                 report.damaged_bytes = file.len() as u64;
                 walk.findings.push((true, part, "it cannot be decompressed".to_owned()));
                 self.report.blocks.push(report);
                 return;
             }
-            &unpacked[..]
         } else {
-            file
-        };
+            content = file.to_vec();
+        }
+        let hasher = Hasher::of_block(&self.report.name, number);
+        if mend_borders(&mut content, checkpoint::seal_of(&walk.seals, number), &hasher) {
+            let text = "one bit of where a subject or headers end is bad; a start puts it right";
+            walk.findings.push((true, part.clone(), text.to_owned()));
+        }
+        let bytes = &content[..];
         if walk.is_last
             && let Some(index) = &walk.index
         {
@@ -129,7 +139,6 @@ impl Inspection<'_> {
                 && index.last_checksum == end
                 && (bytes.is_empty() || end != [0; 8]);
         }
-        let hasher = Hasher::of_block(&self.report.name, number);
         let mut lowest = u64::MAX;
         let damage = record::scan(bytes, &hasher, |_, record| {
             walk.highest = walk.highest.max(record.seq);
@@ -166,7 +175,7 @@ impl Inspection<'_> {
         walk.ceiling = walk.ceiling.min(lowest);
         report.content_bytes = bytes.len() as u64;
         for damage in &damage {
-            self.judge_damage(&part, bytes, damage, &mut report, walk);
+            self.judge_damage(&part, bytes, damage, &hasher, &mut report, walk);
         }
         self.report.blocks.push(report);
     }
@@ -176,6 +185,7 @@ impl Inspection<'_> {
         part: &str,
         bytes: &[u8],
         damage: &Damage,
+        hasher: &Hasher,
         report: &mut BlockReport,
         walk: &mut Walk,
     ) {
@@ -188,7 +198,8 @@ impl Inspection<'_> {
         let len = (damage.to - damage.from) as u64;
         report.damaged_bytes += len;
         // Where the index was written after it, it is none.
-        if walk.is_last && !walk.exact && damage.to == bytes.len() && !is_whole(bytes, damage) {
+        let at_end = walk.is_last && !walk.exact && damage.to == bytes.len();
+        if at_end && (!is_whole(bytes, damage) || is_torn_witness(bytes, damage.from, hasher)) {
             let text = format!(
                 "its end is torn: {len} bytes at offset {} are the start of a record, as after a \
                  crash or while it is being written",
