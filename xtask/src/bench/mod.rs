@@ -57,6 +57,8 @@ pub(crate) fn main(args: Vec<String>) -> ExitCode {
     let outcome = match (args.split_first(), batch) {
         (Some((_, names)), Some(number)) => batch::main(number, names),
         (Some((first, rest)), None) if first == "store" => store::main(rest),
+        // The load generator must be much faster than the servers.
+        _ if cfg!(debug_assertions) => in_release(&args),
         _ => Options::parse(args).and_then(|options| run(&options)),
     };
     match outcome {
@@ -66,6 +68,16 @@ pub(crate) fn main(args: Vec<String>) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs this again as a release build.
+fn in_release(args: &[String]) -> Result<ExitCode, String> {
+    let status = Command::new(cargo())
+        .args(["run", "--release", "--quiet", "--package", "xtask", "--", "bench"])
+        .args(args)
+        .status()
+        .map_err(|err| format!("cargo does not start: {err}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Contender {

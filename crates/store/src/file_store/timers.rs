@@ -36,9 +36,13 @@ impl FileStore {
         removed: OnRemoved<'_>,
     ) -> Result<(), StoreError> {
         self.writable()?;
-        while let Some(seq) = self.lifetimes.pop_due(now_ns) {
+        while let Some(seq) = self.lifetimes.first_due(now_ns) {
             if let Some(at) = self.locate(seq) {
+                // What cannot be read now is due again.
                 self.take(at, seq, Trace::Tombstone, removed)?;
+            }
+            if self.lifetimes.first_due(now_ns) == Some(seq) {
+                self.lifetimes.pop_due(now_ns);
             }
         }
         while let Some((at, seq)) = self.next_aged(now_ns)? {

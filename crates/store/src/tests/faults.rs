@@ -191,6 +191,27 @@ fn no_handle_and_no_permission_pass() {
 }
 
 #[test]
+fn a_message_that_cannot_be_read_when_it_is_due_is_due_again() {
+    let mut world = World::new(200);
+    world.options.cache_bytes = 0;
+    let mut store = world.create(&StreamConfig { allow_msg_ttl: true, ..config() });
+    for number in 1..=20 {
+        store
+            .append(NewMsg { ttl_seconds: 5, ..msg("s", "payload", number) }, &mut |_| {})
+            .unwrap();
+        store.flush(Durability::Synced).unwrap();
+    }
+    store.release_memory();
+    fail(&world, DiskOp::Read, 0);
+    let now = super::at(8);
+    assert!(store.expire(now, &mut |_| {}).is_err());
+    world.disk.clear_faults();
+    let mut gone = Vec::new();
+    store.expire(now, &mut |removed| gone.push(removed.seq)).unwrap();
+    assert_eq!(gone, [1, 2, 3]);
+}
+
+#[test]
 fn a_purge_frees_a_disk_without_any_room() {
     for below_seq in [0, 40] {
         let world = World::new(400);
