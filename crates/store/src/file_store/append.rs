@@ -5,7 +5,7 @@ use types::Discard;
 use super::block::{Block, ToldBy};
 use super::record::{self, Message};
 use super::subjects::SubjectInfo;
-use super::{Compaction, Erasure, FileStore, IndexDue, Undo};
+use super::{Erasure, FileStore, IndexDue, Undo};
 use crate::api::{Durability, Erase, NewMsg, OnRemoved, Removed, StoreError};
 use crate::canary::{self, Canary};
 use crate::ttl;
@@ -25,8 +25,6 @@ pub(super) enum Trace {
     Limits,
     /// Its age, likewise, but never taken back.
     Age,
-    /// The rewrite of its block, which the next flush does.
-    Rewrite,
 }
 
 impl FileStore {
@@ -255,14 +253,14 @@ impl FileStore {
         block.told_by = block.told_by.max(match trace {
             Trace::Tombstone | Trace::SubjectLimit => ToldBy::Tombstones,
             Trace::Limits => ToldBy::Limits,
-            Trace::Age | Trace::Rewrite => ToldBy::Nothing,
+            Trace::Age => ToldBy::Nothing,
         });
         self.msgs -= 1;
         self.bytes -= len as u64;
         let index = block.index;
         if !is_tail && block.msgs > 0 && block.bytes < block.compact_below {
             block.compact_below = 0;
-            self.queue_compaction(Compaction { block: index, must: false });
+            self.queue_compaction(index);
         }
         match trace {
             Trace::Tombstone => {
@@ -279,7 +277,6 @@ impl FileStore {
                 self.untrace(index, seq, ts_ns);
             }
             Trace::Age => self.untrace(index, seq, ts_ns),
-            Trace::Rewrite => self.queue_compaction(Compaction { block: index, must: true }),
         }
         self.after_removal(at, seq);
         Ok(true)
@@ -297,10 +294,9 @@ impl FileStore {
         self.untraced.push((index, seq, ts_ns));
     }
 
-    fn queue_compaction(&mut self, wanted: Compaction) {
-        match self.to_compact.iter_mut().find(|queued| queued.block == wanted.block) {
-            Some(queued) => queued.must |= wanted.must,
-            None => self.to_compact.push(wanted),
+    fn queue_compaction(&mut self, index: u64) {
+        if !self.to_compact.contains(&index) {
+            self.to_compact.push(index);
         }
     }
 
@@ -316,7 +312,7 @@ impl FileStore {
         if self.guards_earlier(block) {
             // Without its own records it is small, and no later block has to guard those.
             let index = block.index;
-            self.queue_compaction(Compaction { block: index, must: false });
+            self.queue_compaction(index);
         } else {
             self.bury(at);
         }

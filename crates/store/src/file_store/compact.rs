@@ -4,7 +4,7 @@ use super::append::compact_below;
 use super::record::{Kind, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
-use super::{Compaction, FileStore, IndexDue};
+use super::{FileStore, IndexDue};
 use super::{block, borders, packed};
 use crate::api::StoreError;
 use crate::error::io_error;
@@ -13,58 +13,50 @@ use types::Compression;
 
 /// How many blocks' worth of garbage is never worth a compaction.
 const SLACK_BLOCKS: u64 = 4;
-/// Compactions that one flush does at most, besides those that must be.
+/// Compactions that one flush does at most.
 const MOST_AT_ONCE: usize = 2;
 
 /// How the name of a block ends that is being rewritten.
 pub(super) const REWRITTEN: &str = ".blk.tmp";
 
 impl FileStore {
-    /// Does what is queued: all that must be, and of the others, when a block was sealed, what it
-    /// takes to keep the files within bounds.
+    /// Does of what is queued, when a block was sealed, what it takes to keep the files within
+    /// bounds.
     ///
     /// A block that is half empty is often soon empty and goes as a whole, which costs nothing.
     pub(super) fn compact_blocks(&mut self) -> Result<(), StoreError> {
         if self.to_compact.is_empty() {
             return Ok(());
         }
-        let (must, mut others): (Vec<Compaction>, Vec<Compaction>) =
-            std::mem::take(&mut self.to_compact).into_iter().partition(|wanted| wanted.must);
-        let mut compacted = false;
-        let mut must = must.into_iter();
-        while let Some(wanted) = must.next() {
-            if let Err(error) = self.compact_index(wanted.block) {
-                self.to_compact.push(wanted);
-                self.to_compact.extend(must);
-                self.to_compact.extend(others);
-                return Err(error);
-            }
-            compacted = true;
-        }
+        let mut queued = std::mem::take(&mut self.to_compact);
+        queued.retain(|index| self.blocks.binary_search_by_key(index, |block| block.index).is_ok());
+        let (mut done, mut failed) = (Vec::new(), Ok(()));
         if self.index_due > IndexDue::No {
             let mut excess = self.excess();
-            let live = |wanted: &Compaction| self.live_share(wanted.block);
-            others.sort_by_cached_key(|wanted| std::cmp::Reverse(live(wanted)));
-            for _ in 0..MOST_AT_ONCE {
-                let Some(wanted) = others.pop_if(|_| excess > 0) else { break };
+            queued.sort_by_cached_key(|&index| std::cmp::Reverse(self.live_share(index)));
+            for &index in queued.iter().rev().take(MOST_AT_ONCE) {
+                if excess == 0 {
+                    break;
+                }
                 let before = self.raw_len();
-                match self.compact_index(wanted.block) {
-                    Ok(()) => compacted = true,
+                match self.compact_index(index) {
+                    Ok(()) => done.push(index),
                     // It saves space; without space it waits.
                     Err(StoreError::NoSpace) => {}
-                    Err(error) => return Err(error),
+                    Err(error) => {
+                        failed = Err(error);
+                        break;
+                    }
                 }
                 excess = excess.saturating_sub(before.saturating_sub(self.raw_len()));
             }
         }
-        others.retain(|wanted| {
-            self.blocks.binary_search_by_key(&wanted.block, |block| block.index).is_ok()
-        });
-        self.to_compact.append(&mut others);
-        if compacted {
+        queued.retain(|index| !done.contains(index));
+        self.to_compact.append(&mut queued);
+        if !done.is_empty() {
             self.compacted();
         }
-        Ok(())
+        failed
     }
 
     /// Blocks were rewritten.
@@ -77,14 +69,14 @@ impl FileStore {
 
     /// For an idle stream: does one of the compactions that are queued; false if there is none.
     pub(super) fn compact_one(&mut self) -> bool {
-        let Some(wanted) = self.to_compact.pop() else { return false };
-        let compacted = self.compact_index(wanted.block);
+        let Some(index) = self.to_compact.pop() else { return false };
+        let compacted = self.compact_index(index);
         self.compacted();
         match compacted {
             Ok(()) => true,
             // It saves space; without space it waits.
             Err(StoreError::NoSpace) => {
-                self.to_compact.push(wanted);
+                self.to_compact.push(index);
                 false
             }
             Err(error) => {

@@ -34,7 +34,6 @@ impl FileStore {
             || !self.journal.displaced.is_empty()
             || !self.waiting.is_empty()
             || !self.journal.erased.is_empty()
-            || self.to_compact.iter().any(|wanted| wanted.must)
             || !self.to_repair.is_empty()
             || !self.to_pack.is_empty()
             || !self.to_trim.is_empty()

@@ -39,10 +39,3 @@ pub(super) struct Undo {
     pub(super) len: usize,
     pub(super) ts_ns: i64,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Compaction {
-    pub(super) block: u64,
-    /// Messages were removed without tombstones on the promise of this compaction.
-    pub(super) must: bool,
-}

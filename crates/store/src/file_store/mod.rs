@@ -82,7 +82,7 @@ use crate::ttl::Lifetimes;
 use block::Block;
 use consumer_file::ConsumerFile;
 use crypt::{Asset, BlockDisk, Origin, Vault};
-use journal::{Compaction, Erasure, Journal, Undo};
+use journal::{Erasure, Journal, Undo};
 use origins::OriginsFile;
 use record::Hasher;
 use subjects::Subjects;
@@ -173,7 +173,7 @@ pub struct FileStore {
     /// Names in `msgs` were made or removed since it was synced.
     dir_dirty: bool,
     /// Blocks to compact after the next flush, by index.
-    to_compact: Vec<Compaction>,
+    to_compact: Vec<u64>,
     /// Sealed blocks whose files are longer than their records, by index.
     to_trim: Vec<u64>,
     /// Blocks to compress after the next flush, by index.

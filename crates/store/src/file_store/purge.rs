@@ -13,8 +13,6 @@ use types::Timestamp;
 /// `purgeDir`).
 pub(super) const NEW_MSGS: &str = "__new_msgs__";
 pub(super) const OLD_MSGS: &str = "__msgs__";
-/// More messages of one block than this are removed by rewriting it, fewer by tombstones.
-const MOST_TOMBSTONES: u64 = 256;
 
 /// The block to be, until the purge is decided.
 fn fresh_path(dir: &Path, index: u64) -> PathBuf {
@@ -264,17 +262,9 @@ impl FileStore {
             self.bury(0);
         }
         self.find_first();
-        let below = match self.blocks.front() {
-            Some(block) => block.msgs - block.count_from(seq).min(block.msgs),
-            None => 0,
-        };
-        let trace = if below > MOST_TOMBSTONES { Trace::Rewrite } else { Trace::Tombstone };
-        if trace == Trace::Rewrite && self.blocks.len() == 1 {
-            self.roll();
-        }
         while self.msgs > 0 && self.first_seq < seq {
             let first = self.first_seq;
-            if self.take(0, first, trace, removed)? {
+            if self.take(0, first, Trace::Tombstone, removed)? {
                 count += 1;
             } else if self.first_seq == first {
                 break;

@@ -558,3 +558,52 @@ fn what_an_earlier_change_left_does_not_decide_a_change_of_keys() {
     }
     assert!(planted > 2, "only {planted} times");
 }
+
+/// What a purge leaves of a block, and what it does not.
+#[test]
+fn a_purge_of_a_part_of_a_block_is_cut_short_at_any_change() {
+    const COUNT: i64 = 400;
+    const FROM: u64 = 301;
+    let keys = CIPHERS.map(|cipher| Some(keyed(cipher, "key", "")));
+    let compressions = [Compression::None, Compression::None, Compression::S2];
+    for (encryption, compression) in [None].into_iter().chain(keys).zip(compressions) {
+        let mut world = World::new(1 << 20);
+        world.options.encryption = encryption;
+        let config = StreamConfig { compression, ..config() };
+        let mut store = world.create(&config);
+        for number in 0..COUNT {
+            put(&mut store, "s", &format!("secret {number}"), number);
+        }
+        store.flush(Durability::Synced).unwrap();
+        drop(store);
+        let purge = Purge { below_seq: FROM, ..Purge::default() };
+        let mut after = 0;
+        loop {
+            let cut = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
+            let mut store = cut.open();
+            let kind = std::io::ErrorKind::Other;
+            cut.disk.inject(Fault { op: DiskOp::Any, after, kind, once: false });
+            let done =
+                store.purge(&purge, &mut |_| {}).is_ok() && store.flush(Durability::Synced).is_ok();
+            drop(store);
+            cut.disk.clear_faults();
+            let crash = if after % 2 == 0 { Crash::DropUnsynced } else { Crash::Torn(after) };
+            cut.disk.crash(crash);
+            let mut store = cut.open();
+            assert_eq!(store.lost(), None, "{encryption:?}, change {after}");
+            let held = seqs(&mut *store);
+            let first = held.first().copied().unwrap();
+            assert!(first == FROM || !done, "{encryption:?}, change {after}: {first} is back");
+            assert_eq!(held, (first..=COUNT as u64).collect::<Vec<_>>(), "change {after}");
+            for seq in held {
+                let want = format!("secret {}", seq - 1);
+                assert_eq!(payload_of(&mut *store, seq), Some(want), "change {after}");
+            }
+            if done {
+                assert!(after > 3, "only {after} changes were tried");
+                break;
+            }
+            after += 1;
+        }
+    }
+}
