@@ -19,6 +19,9 @@ use types::{Compression, StreamConfig, Timestamp};
 const GROUP: u64 = 64;
 /// What a record takes besides subject, headers and payload.
 const RECORD: usize = 30;
+/// Bytes of the record that vouches for the lengths of those before: at the end of a block, and of
+/// what a flush writes under a key.
+const WITNESS: u64 = 38;
 
 /// A directory for a stream, and how its store is opened.
 struct Place {
@@ -188,7 +191,9 @@ fn file_store_read_cache() {
         read_all(&mut store, COUNT);
         let cache = store.cache_usage();
         assert_eq!(cache.loads, 1, "{kind}");
-        assert_eq!(cache.bytes, COUNT * record, "{kind}: the whole block is in memory");
+        let whole: u64 = store.block_usage().iter().map(|block| block.raw_bytes).sum();
+        assert!((0..=WITNESS).contains(&(whole - COUNT * record)), "{kind}");
+        assert_eq!(cache.bytes, whole, "{kind}: the whole block is in memory");
         expire_cache(&mut store);
         assert_eq!(store.cache_usage().loads, 1, "{kind}: giving memory back reads nothing");
 
@@ -196,7 +201,7 @@ fn file_store_read_cache() {
         for round in 0..50 {
             let cache = store.cache_usage();
             assert_eq!(cache.loads, 2, "{kind}, round {round}: what is in use stays");
-            assert_eq!(cache.bytes, COUNT * record, "{kind}, round {round}");
+            assert_eq!(cache.bytes, whole, "{kind}, round {round}");
             store.release_unused();
             assert!(store.get(1).unwrap().is_some(), "{kind}, round {round}");
         }
@@ -275,7 +280,7 @@ fn file_store_read_back_msg_perf() {
         report("store", count, record, start.elapsed());
         assert!(store.block_usage().len() >= 2, "{kind}: two blocks are full");
         store.release_memory();
-        let first = block / record as u64 - 22;
+        let first = store.block_usage()[0].live_bytes / record as u64 - 22;
         for (what, seq) in [("first load", first), ("second load", first + 2)] {
             let start = Instant::now();
             let msg = store.get(seq).expect("the block can be read");
@@ -356,8 +361,8 @@ fn file_store_compacting_blocks_on_sync() {
             assert_eq!(blocks.len(), 1, "{kind}");
             let total: u64 = blocks.iter().map(|block| block.raw_bytes).sum();
             let live: u64 = blocks.iter().map(|block| block.live_bytes).sum();
-            assert_eq!(total, 20 * record, "{kind}");
-            assert_eq!(live, total, "{kind}: nothing is removed yet");
+            assert_eq!(live, 20 * record, "{kind}: nothing is removed yet");
+            assert!((0..=WITNESS).contains(&(total - live)), "{kind}");
 
             for letter in 'B'..='S' {
                 append(&mut store, &letter.to_string(), &payload);
@@ -366,13 +371,18 @@ fn file_store_compacting_blocks_on_sync() {
             let blocks = store.block_usage();
             assert_eq!(blocks.len(), most_blocks, "{kind}");
             assert_eq!(blocks[0].live_bytes, 2 * record, "{kind}");
-            assert_eq!(blocks[0].raw_bytes, 20 * record, "{kind}: removed is not yet gone");
+            assert_eq!(
+                blocks[0].raw_bytes,
+                20 * record + WITNESS,
+                "{kind}: removed is not yet gone"
+            );
             assert_eq!(store.totals().bytes, 20 * record, "{kind}");
 
             while store.rest() == Upkeep::More {}
             let blocks = store.block_usage();
             assert_eq!(
-                blocks[0].raw_bytes, blocks[0].live_bytes,
+                blocks[0].raw_bytes,
+                blocks[0].live_bytes + WITNESS,
                 "{kind}: gone when there is time"
             );
             assert_eq!(blocks[0].live_bytes, 2 * record, "{kind}: and nothing else");

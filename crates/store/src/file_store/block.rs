@@ -265,7 +265,7 @@ impl Block {
         self.tail();
         let Some(cache) = self.cache.as_mut() else { return 0 };
         let before = cache.buf.len();
-        borders.push_witness(&mut cache.buf, &self.hasher, self.last_seq);
+        borders.push_witness(&mut cache.buf, self.raw_len, &self.hasher, self.last_seq);
         cache.buf.len() - before
     }
 
@@ -302,19 +302,21 @@ impl Block {
     /// Writes what is new with a witness behind it, which what is written next goes over.
     pub(super) fn write_witnessed(&mut self) -> Result<(), std::io::Error> {
         let len = self.put_witness();
+        let mut behind = len;
         if len == 0
             && self.witnessed.is_some()
             && let Some(cache) = &mut self.cache
         {
             // Of the last one nothing must be left.
             cache.buf.extend_from_slice(&[0; record::WITNESS]);
+            behind = record::WITNESS;
         }
         let written = self.write_new();
         if written.is_ok() {
             let end = |cache: &Cache| cache.buf.last_chunk().copied();
             self.witnessed = self.cache.as_ref().filter(|_| len > 0).and_then(end);
             // Where no room could be made none is to be made again.
-            self.allocated = self.allocated.max(self.end_of_witness());
+            self.allocated = self.allocated.max(self.raw_len + behind as u64);
         }
         self.cut_cache();
         written
@@ -412,7 +414,11 @@ impl Block {
     /// Cuts off what was added since the mark; the messages of it are counted out already.
     pub(super) fn roll_back(&mut self) {
         self.seal = None;
-        self.witnessed = None;
+        if self.file.is_some() {
+            // It was cut.
+            self.allocated = self.written;
+            self.witnessed = None;
+        }
         self.borders = self.mark.borders;
         self.forget_places();
         self.raw_len = self.written;

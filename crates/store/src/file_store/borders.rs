@@ -11,14 +11,18 @@ use super::record::{self, Hasher, Kind, Lengths, Record};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Borders(u64);
 
-fn mix(lengths: &Lengths) -> u64 {
-    // The finalizer of SplitMix64, twice.
+/// The finalizer of SplitMix64, twice.
+fn scatter(word: u64, salt: u64) -> u64 {
     let step = |word: u64| {
         let word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         word ^ (word >> 31)
     };
-    step(step(lengths.seq) ^ (u64::from(lengths.subject) << 32 | u64::from(lengths.headers)))
+    step(step(word) ^ salt)
+}
+
+fn mix(lengths: &Lengths) -> u64 {
+    scatter(lengths.seq, u64::from(lengths.subject) << 32 | u64::from(lengths.headers))
 }
 
 /// Tells `each` about the messages with their offsets; false if `content` is not made of records
@@ -50,11 +54,18 @@ impl Borders {
         self.0 = self.0.wrapping_add(mix(lengths));
     }
 
-    /// Writes the witness of messages up to `last_seq`; none of a block without messages.
-    pub(super) fn push_witness(self, out: &mut Vec<u8>, hasher: &Hasher, last_seq: u64) {
+    /// Writes the witness of messages up to `last_seq` at this offset of their block; none if there
+    /// are no messages.
+    pub(super) fn push_witness(self, out: &mut Vec<u8>, at: u64, hasher: &Hasher, last_seq: u64) {
         if self != Borders::default() {
-            record::push_witness(out, hasher, self.0, last_seq);
+            record::push_witness(out, hasher, self.at(at), last_seq);
         }
+    }
+
+    /// What a witness at this offset says: nowhere else the same, as by its end a block is told
+    /// from what it was before.
+    fn at(self, at: u64) -> u64 {
+        self.0.wrapping_add(scatter(at, 0))
     }
 
     /// Of a block's content; `None` if that is not made of records.
@@ -99,7 +110,7 @@ fn witness_of(content: &[u8], hasher: &Hasher) -> Vec<u8> {
         last_seq = last_seq.max(lengths.seq);
     });
     let mut witness = Vec::new();
-    borders.push_witness(&mut witness, hasher, last_seq);
+    borders.push_witness(&mut witness, content.len() as u64, hasher, last_seq);
     witness
 }
 
@@ -129,7 +140,8 @@ fn contradiction(content: &[u8], hasher: &Hasher) -> Option<(usize, Borders)> {
             && let (Kind::Witness, Some(bits)) = (record.kind, record.payload.first_chunk())
             && record.is_intact(hasher)
         {
-            let borders = Borders(u64::from_le_bytes(*bits));
+            let borders = u64::from_le_bytes(*bits).wrapping_sub(scatter(at as u64, 0));
+            let borders = Borders(borders);
             said = Some((at, borders)).filter(|_| borders != sum);
         }
         at += len;

@@ -48,7 +48,6 @@ impl FileStore {
                 block.unsynced = true;
                 self.oldest_unsynced = self.oldest_unsynced.min(block.index);
             }
-            block.allocated = written;
             block.roll_back();
         }
         for index in uncut {

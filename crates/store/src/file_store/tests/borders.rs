@@ -236,3 +236,25 @@ fn after_a_kill_borders_are_put_right_by_the_witness() {
 fn after_a_kill_of_an_encrypted_stream_as_well() {
     flip_after_kill(Some(keyed(StoreCipher::ChaCha, "key", "")));
 }
+
+#[test]
+fn a_tombstone_between_two_witnesses_is_seen_also_without_a_checkpoint() {
+    for encryption in [None, Some(keyed(StoreCipher::Aes, "key", ""))] {
+        let mut world = World::new(0);
+        world.options.encryption = encryption;
+        let mut store = world.create(&config());
+        for number in 1..=3 {
+            store.append(msg("s", "payload", number), &mut |_| {}).unwrap();
+        }
+        store.flush(Durability::Synced).unwrap();
+        store.stop().unwrap();
+        drop(store);
+        let mut store = world.open();
+        store.remove(1, Erase::Keep, &mut |_| {}).unwrap();
+        store.flush(Durability::Synced).unwrap();
+        drop(store);
+        // The reference, too, takes the index for exact by the end of the last block.
+        world.disk.unlink(&world.msgs_file("checkpoint.db")).unwrap();
+        assert_eq!(crate::tests::seqs(&mut *world.open()), [2, 3], "{encryption:?}");
+    }
+}
