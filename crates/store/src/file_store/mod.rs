@@ -68,9 +68,9 @@ use env::Disk;
 use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
-    ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
-    Purge, RecoveredConsumer, SavedOrigins, SavedSchedule, SavedSchedules, StoreError, StoreEvent,
-    StreamStore, Totals, Upkeep,
+    ConsumerMeta, ConsumerState, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef,
+    NewMsg, OnRemoved, Purge, RecoveredConsumer, SavedOrigins, SavedSchedule, SavedSchedules,
+    StoreError, StoreEvent, StreamStore, Totals, Upkeep,
 };
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -684,6 +684,7 @@ impl StreamStore for FileStore {
     fn create_consumer(
         &mut self,
         meta: &ConsumerMeta,
+        state: &ConsumerState,
     ) -> Result<Box<dyn ConsumerStore>, StoreError> {
         if meta.config.mem_storage {
             return Ok(Box::new(MemConsumer));
@@ -694,7 +695,7 @@ impl StreamStore for FileStore {
             &self.config.name,
             Asset::default(),
         );
-        file.create(meta, self.vault.as_deref())?;
+        file.create(meta, state, self.vault.as_deref())?;
         Ok(Box::new(file))
     }
 
