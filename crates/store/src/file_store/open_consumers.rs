@@ -13,7 +13,7 @@ use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
 use super::open::offline;
 use super::{FileStore, OBS};
-use crate::api::{RecoveredConsumer, StoreError, StoreEvent};
+use crate::api::{ConsumerState, RecoveredConsumer, StoreError, StoreEvent};
 use crate::error::io_error;
 
 /// Where a process that stopped leaves a word for the next one, in the stream's directory: no
@@ -29,7 +29,7 @@ fn error(error: io::Error) -> StoreError {
 }
 
 impl FileStore {
-    /// Reads all consumers; answers the highest sequence that any was given.
+    /// Reads all consumers; answers the highest sequence that the stream had by what they say.
     pub(super) fn open_consumers(&mut self) -> Result<u64, StoreError> {
         let obs = self.dir.join(OBS);
         if self.disk.info(&obs).map_err(error)?.is_none() {
@@ -49,8 +49,7 @@ impl FileStore {
         let mut delivered = 0;
         for name in &names {
             if let Some(consumer) = self.open_consumer(&obs, name, stopped)? {
-                let to = consumer.state.as_ref().map_or(0, |state| state.delivered.stream);
-                delivered = delivered.max(to);
+                delivered = delivered.max(reached(&consumer));
                 self.consumers.push(consumer);
             }
         }
@@ -129,6 +128,14 @@ impl FileStore {
         }
         Ok(Some(RecoveredConsumer { meta, state, store: Box::new(file) }))
     }
+}
+
+/// The highest sequence that the stream must have had by what a consumer says.
+fn reached(consumer: &RecoveredConsumer) -> u64 {
+    let Some(ConsumerState { delivered, .. }) = &consumer.state else { return 0 };
+    // Where it is to start, the stream need not be yet.
+    let waits = delivered.consumer == 0 && delivered.stream < consumer.meta.config.opt_start_seq;
+    if waits { 0 } else { delivered.stream }
 }
 
 /// Directories in `obs`, in order; none where it is missing.

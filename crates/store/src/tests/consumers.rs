@@ -362,6 +362,21 @@ fn a_consumer_knows_how_far_the_stream_had_come() {
 }
 
 #[test]
+fn a_consumer_that_is_to_start_later_says_nothing_of_the_stream() {
+    let world = world_with(&state());
+    let mut store = world.open();
+    let mut later = meta("later");
+    later.config.opt_start_seq = 100;
+    let start = SequencePair { consumer: 0, stream: 99 };
+    let waits = ConsumerState { delivered: start, ack_floor: start, ..ConsumerState::default() };
+    store.create_consumer(&later, &waits).unwrap();
+    let (mut store, consumers) = reopen(&world);
+    assert_eq!(consumers[1].state, Some(waits));
+    assert_eq!((store.totals().last_seq, store.lost()), (12, None));
+    assert_eq!(store.take_events(), []);
+}
+
+#[test]
 fn an_unknown_key_takes_the_stream_offline() {
     let world = world_with(&state());
     drop_copies(&world);

@@ -42,7 +42,7 @@ impl Stream {
         self.check_consumer_count()?;
         self.check_work_queue(&wanted.config)?;
         let meta = ConsumerMeta { name: wanted.name, created: ctx.now, config: wanted.config };
-        let slot = self.add_consumer(meta)?;
+        let slot = self.add_consumer(meta, ctx, fx)?;
         let burst = self.rate_burst();
         let info = self.with_consumer(slot, ctx, fx, |c, io| {
             c.configure(io, burst);
@@ -54,7 +54,16 @@ impl Stream {
     }
 
     /// Adds a consumer at the place where it starts, stored durably unless it is direct.
-    pub(super) fn add_consumer(&mut self, meta: ConsumerMeta) -> Result<u32, ApiError> {
+    pub(super) fn add_consumer(
+        &mut self,
+        meta: ConsumerMeta,
+        ctx: &Ctx<'_>,
+        fx: &mut Effects,
+    ) -> Result<u32, ApiError> {
+        // No crash takes messages that it is stored to start behind.
+        if !meta.config.direct && self.store.is_dirty() {
+            self.flush(ctx, self.durability(), fx);
+        }
         let failed = |error| errors::CONSUMER_STORE_FAILED.with(error);
         let parts = ConsumerParts { meta, store: None, ticket: self.quota.count_consumer() };
         let mut consumer = Consumer::new(parts, &self.config.name);

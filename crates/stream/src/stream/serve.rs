@@ -125,7 +125,7 @@ impl Stream {
         };
         set_filter(&mut config, read.filter.patterns());
         config.metadata = read.reader.metadata.iter().cloned().collect();
-        let slot = self.add_consumer(ConsumerMeta { name, created: ctx.now, config })?;
+        let slot = self.add_consumer(ConsumerMeta { name, created: ctx.now, config }, ctx, fx)?;
         self.tell_consumer(slot, Action::Create, fx);
         Ok(slot)
     }
