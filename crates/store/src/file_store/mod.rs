@@ -53,6 +53,7 @@ mod snapshot;
 mod subject_entry;
 mod subjects;
 mod timers;
+mod tracked;
 mod trouble;
 mod usage;
 mod varint;
@@ -664,8 +665,9 @@ impl StreamStore for FileStore {
         self.index_due = IndexDue::Must;
         self.block_size = block_size(config, self.options);
         self.ageing = timers::Ageing::default();
-        if !self.tracks_subjects() {
-            self.subjects.stop_tracking();
+        if self.tracks_subjects() != self.subjects.is_tracking() {
+            self.subjects.set_tracking(self.tracks_subjects());
+            self.blocks.iter_mut().for_each(|block| block.tracked = false);
         }
         self.enforce_all(removed)?;
         // They make room for no message that could be refused: nothing brings them back.
