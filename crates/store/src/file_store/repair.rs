@@ -6,6 +6,7 @@ use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
+use super::subjects::Subjects;
 use super::{FileStore, IndexDue};
 use super::{correct, packed};
 use crate::api::{StoreError, StoreEvent};
@@ -213,7 +214,7 @@ impl FileStore {
         }
     }
 
-    /// Counts all subjects again from the messages.
+    /// Counts all subjects again from the messages; where one cannot be read they stay as they are.
     pub(super) fn count_subjects(&mut self) -> Result<(), StoreError> {
         // Those that were never read are compared with the subjects that are known.
         for at in 0..self.blocks.len() {
@@ -221,16 +222,18 @@ impl FileStore {
                 self.load_sound(at)?;
             }
         }
-        self.subjects.reset(self.tracks_subjects());
+        let mut subjects = Subjects::default();
+        subjects.reset(self.tracks_subjects());
         let mut from = 0;
         while let Some((at, seq)) = self.next_live(from) {
             from = seq + 1;
             if self.ensure(at, seq)?
                 && let Some(record) = self.blocks.get(at).and_then(|block| block.cached(seq))
             {
-                self.subjects.append(record.subject, seq);
+                subjects.append(record.subject, seq);
             }
         }
+        self.subjects = subjects;
         self.blocks.iter_mut().for_each(|block| block.tracked = true);
         Ok(())
     }
