@@ -137,7 +137,7 @@ impl Victim {
             ack_floor: SequencePair { consumer: 7, stream: 9 },
             ..ConsumerState::default()
         };
-        let mut consumer = store.create_consumer(&meta).map_err(say)?;
+        let mut consumer = store.create_consumer(&meta, &ConsumerState::default()).map_err(say)?;
         consumer.save(&state, Durability::Synced).map_err(say)?;
         if subject != Subject::Killed {
             store.stop().map_err(say)?;

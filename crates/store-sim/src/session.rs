@@ -360,10 +360,13 @@ impl Session {
                 ..ConsumerConfig::default()
             };
             let meta = ConsumerMeta { name: name.clone(), created: at(self.seconds), config };
-            self.oracle.consumer_changing(&name, Some((meta.clone(), None)));
+            let start = SequencePair { consumer: 0, stream: self.oracle.last_flushed_seq() };
+            let state =
+                ConsumerState { delivered: start, ack_floor: start, ..ConsumerState::default() };
+            self.oracle.consumer_changing(&name, Some((meta.clone(), Some(state.clone()))));
             self.note(&format!("create {name}"));
             let Some(store) = &mut self.store else { return Ok(Step::Down) };
-            return match store.create_consumer(&meta) {
+            return match store.create_consumer(&meta, &state) {
                 Ok(made) => {
                     self.oracle.consumer_changed(&name);
                     self.consumers.insert(name, made);

@@ -437,10 +437,11 @@ pub trait StreamStore: Send {
     /// Makes everything so far durable.
     fn flush(&mut self, durability: Durability) -> Result<(), StoreError>;
 
-    /// Adds a consumer: stores its configuration.
+    /// Adds a consumer, durably: stores its configuration and where it starts.
     fn create_consumer(
         &mut self,
         meta: &ConsumerMeta,
+        state: &ConsumerState,
     ) -> Result<Box<dyn ConsumerStore>, StoreError>;
 
     /// Consumers found at recovery, with their stores; each only once.

@@ -93,6 +93,7 @@ struct State {
     dead: bool,
     capacity: Option<u64>,
     changes: u64,
+    syncs: u64,
     reads: u64,
     /// Handles of before the last crash no longer work.
     epoch: u64,
@@ -187,6 +188,12 @@ impl SimDisk {
         self.state().changes
     }
 
+    /// Syncs of files and directories among them.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
     /// Reads so far, likewise.
     #[must_use]
     pub fn reads(&self) -> u64 {
@@ -263,6 +270,7 @@ impl State {
         }
         let number = self.changes;
         self.changes += 1;
+        self.syncs += u64::from(matches!(op, DiskOp::Sync | DiskOp::SyncDir));
         if let Some((at, incident)) = self.incident
             && at == number
         {

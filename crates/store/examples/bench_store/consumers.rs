@@ -29,7 +29,7 @@ pub(crate) fn run(options: &Options, base: &Path) -> Outcome<()> {
             ..ConsumerConfig::default()
         };
         let meta = ConsumerMeta { name, created: Timestamp::ZERO, config };
-        store.create_consumer(&meta)?;
+        store.create_consumer(&meta, &ConsumerState::default())?;
     }
     println!(
         "  made, durably                              {} each",

@@ -140,6 +140,7 @@ impl FileStore {
         block.ttls = state.ttls;
         block.schedules = state.schedules;
         block.unread = true;
+        block.tracked = false;
         block.high = state.last_seq;
         block.borders = None;
         block.created = true;
@@ -160,6 +161,7 @@ impl FileStore {
             let at = index.blocks.partition_point(|block| block.index < number);
             index.blocks.get(at.min(index.blocks.len().saturating_sub(1)))
         };
+        self.subjects.reset(self.tracks_subjects());
         let mut bounds = BoundsReader::new(bounds);
         for (name, subject) in index.subjects.iter() {
             let (first, last) = (block(subject.first_block), block(subject.last_block));

@@ -231,7 +231,8 @@ impl FileStore {
         if matches!(trace, Trace::Tombstone | Trace::SubjectLimit)
             && self.blocks.front().is_some_and(|front| front.unread)
         {
-            self.read_front()?;
+            // What limits removed before the index was written, by which this store was opened.
+            self.load_sound(0)?;
             match self.locate(seq) {
                 Some(now) => at = now,
                 None => return Ok(false),
@@ -346,13 +347,6 @@ impl FileStore {
         }
     }
 
-    /// Looks up what limits removed from the first block before the index was written that this
-    /// store was opened by.
-    fn read_front(&mut self) -> Result<(), StoreError> {
-        let report = self.load(0)?;
-        if report.is_clean() { Ok(()) } else { self.found_damage(0, report) }
-    }
-
     /// Writes tombstones for what limits removed so far: once a message goes for another reason,
     /// the limits alone no longer tell at recovery that they had gone before.
     fn trace_limits(&mut self) {
@@ -378,7 +372,7 @@ impl FileStore {
     /// Writes tombstones for what limits removed, also before this store was opened.
     pub(super) fn trace_front(&mut self) -> Result<(), StoreError> {
         if self.blocks.front().is_some_and(|front| front.unread) {
-            self.read_front()?;
+            self.load_sound(0)?;
         }
         self.trace_limits();
         Ok(())

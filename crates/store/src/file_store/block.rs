@@ -39,6 +39,8 @@ pub(super) struct Block {
     pub(super) remains: SeqSet,
     /// Neither of the two sets is known: the block comes from an index and was never read.
     pub(super) unread: bool,
+    /// The subjects know all sequences of it, where they remember any.
+    pub(super) tracked: bool,
     /// Tombstones since the mark.
     fresh_tombs: Vec<u64>,
     /// Highest sequence that any record in here speaks of.
@@ -156,6 +158,7 @@ impl Block {
             tombs: SeqSet::default(),
             remains: SeqSet::default(),
             unread: false,
+            tracked: true,
             fresh_tombs: Vec::new(),
             high: 0,
             raw_len: 0,

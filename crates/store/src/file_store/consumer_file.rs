@@ -1,6 +1,7 @@
 //! A consumer's directory: its configuration, and its progress in `o.dat`
 //! (`server/store.go` `encodeConsumerState`, `decodeConsumerState`).
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,6 +25,11 @@ const MAGIC: u8 = 0x16;
 const VERSION: u8 = 2;
 const NS: i64 = 1_000_000_000;
 const TOP_BIT: u64 = 1 << 63;
+
+/// Number of the save that a consumer is made with.
+pub(super) const FIRST: u64 = 1;
+/// How the name of a directory begins that is to become a consumer's; no consumer's does.
+pub(super) const UNFINISHED: char = '.';
 
 /// Encodes a consumer's progress. Times are kept in seconds.
 pub(super) fn encode(state: &ConsumerState, out: &mut Vec<u8>) {
@@ -136,16 +142,20 @@ pub(super) struct FoundState {
     pub(super) damage: Option<String>,
 }
 
+fn creating(error: io::Error) -> StoreError {
+    io_error("creating a consumer's directory", error)
+}
+
 /// The hash of a consumer's files.
 pub(super) fn hasher_of(stream: &str, consumer: &str) -> Hasher {
     Hasher::new(&format!("{stream}/{consumer}"))
 }
 
 /// Makes a consumer's files durable, as they are. `o.dat` needs not be: its copy has it all.
-pub(super) fn sync_consumer(disk: &dyn Disk, dir: &Path) -> std::io::Result<()> {
+pub(super) fn sync_consumer(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     disk.sync_dir(dir)?;
     match disk.open(&dir.join(COPY), OpenMode::Existing) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         copy => copy?.sync_data(),
     }
 }
@@ -168,23 +178,71 @@ impl ConsumerFile {
         }
     }
 
-    /// Makes the directory with its key and its configuration, durably.
+    /// Makes the directory with key, configuration and progress, durably: whole under another
+    /// name first, which a start removes.
     pub(super) fn create(
         &mut self,
         meta: &ConsumerMeta,
+        state: &ConsumerState,
         vault: Option<&Vault>,
     ) -> Result<(), StoreError> {
-        let error = |error| io_error("creating a consumer's directory", error);
-        self.disk.create_dir_all(&self.dir).map_err(error)?;
-        // Of a consumer of that name whose deletion was cut short.
-        for name in [STATE, COPY] {
-            remove_if_there(&*self.disk, &self.dir.join(name)).map_err(error)?;
+        if self.disk.info(&self.dir).map_err(creating)?.is_some() {
+            // Of a consumer of that name that is not served, or whose deletion was cut short.
+            self.delete()?;
         }
+        let unfinished = self.dir.with_file_name(format!("{UNFINISHED}{}", meta.name));
+        let place = std::mem::replace(&mut self.dir, unfinished.clone());
+        let laid_down = self.lay_down(meta, state, vault);
+        self.dir = place;
+        let made = laid_down.and_then(|()| {
+            self.disk.rename(&unfinished, &self.dir).map_err(creating)?;
+            self.sync_parent().map_err(creating)
+        });
+        if made.is_err() {
+            // Best effort: it is not known how far it came.
+            let _ = self.disk.remove_dir_all(&unfinished);
+            let _ = self.delete();
+        }
+        made
+    }
+
+    /// Fills a new directory that nobody looks into; all but its own name is durable then, and
+    /// `o.dat`, whose copy has it all.
+    fn lay_down(
+        &mut self,
+        meta: &ConsumerMeta,
+        state: &ConsumerState,
+        vault: Option<&Vault>,
+    ) -> Result<(), StoreError> {
+        self.disk.remove_dir_all(&self.dir).map_err(creating)?;
+        self.disk.create_dir_all(&self.dir).map_err(creating)?;
         let context = format!("{}.{}", self.stream, meta.name);
         self.asset = meta::create_key(&*self.disk, &self.dir, vault, &context)?;
-        meta::write_consumer(&*self.disk, &self.dir, &self.stream, meta, &self.asset)?;
+        meta::lay_down_consumer(&*self.disk, &self.dir, &self.stream, meta, &self.asset)?;
+        let stored = self.seal(state)?;
+        meta::replace_file(&*self.disk, &self.dir.join(STATE), &stored, Sync::Later)?;
+        self.len = Some(stored.len());
+        // Last, as it makes the names durable.
+        self.copy.write(&*self.disk, &self.dir, &stored, Durability::Synced)
+    }
+
+    /// The next save, as it is stored.
+    fn seal(&mut self, state: &ConsumerState) -> Result<Vec<u8>, StoreError> {
+        self.number += 1;
+        let mut bytes = std::mem::take(&mut self.buf);
+        encode(state, &mut bytes);
+        consumer_copy::seal(&self.hasher, &mut bytes, self.number);
+        match &self.asset.0 {
+            None => Ok(bytes),
+            Some(secret) => secret
+                .seal(&bytes)
+                .map_err(|error| io_error("encrypting a consumer's state", error)),
+        }
+    }
+
+    fn sync_parent(&self) -> io::Result<()> {
         match self.dir.parent() {
-            Some(parent) => self.disk.sync_dir(parent).map_err(error),
+            Some(parent) => self.disk.sync_dir(parent),
             None => Ok(()),
         }
     }
@@ -210,14 +268,16 @@ impl ConsumerFile {
         }
         let damage = found.damage().map(|damage| format!("{STATE} {damage}"));
         let state = found.state().cloned();
-        if damage.is_some() {
-            if found.bytes.as_ref().is_some_and(|bytes| !bytes.is_empty()) {
-                self.set_state_aside()?;
-            }
-            if let Some(state) = &state {
-                // Where there is no room now, the next save does it.
-                let _ = self.save(state, Durability::Synced);
-            }
+        if damage.is_some() && found.bytes.as_ref().is_some_and(|bytes| !bytes.is_empty()) {
+            self.set_state_aside()?;
+        }
+        if let (None, Some(state)) = (&found.saved, &state) {
+            let durability = match &damage {
+                Some(_) => Durability::Synced,
+                None => Durability::Written,
+            };
+            // Where there is no room now, the next save does it.
+            let _ = self.save(state, durability);
         }
         Ok(FoundState { state, damage })
     }
@@ -277,20 +337,9 @@ impl ConsumerFile {
 
 impl ConsumerStore for ConsumerFile {
     fn save(&mut self, state: &ConsumerState, durability: Durability) -> Result<(), StoreError> {
-        self.number += 1;
-        encode(state, &mut self.buf);
-        consumer_copy::seal(&self.hasher, &mut self.buf, self.number);
-        let sealed = match &self.asset.0 {
-            None => None,
-            Some(secret) => Some(
-                secret
-                    .seal(&self.buf)
-                    .map_err(|error| io_error("encrypting a consumer's state", error))?,
-            ),
-        };
-        let stored = sealed.as_deref().unwrap_or(&self.buf);
+        let stored = self.seal(state)?;
         // It is the copy that is synced: in place, and so at half the price.
-        self.copy.write(&*self.disk, &self.dir, stored, durability)?;
+        self.copy.write(&*self.disk, &self.dir, &stored, durability)?;
         let path = self.dir.join(STATE);
         let sync = match durability {
             Durability::Synced if !self.durable => Sync::Now,
@@ -301,17 +350,18 @@ impl ConsumerStore for ConsumerFile {
                 // Cut short, it is made good from the copy. A new file for each costs much more.
                 let error = |error| io_error("writing a consumer's progress", error);
                 let file = self.disk.open(&path, OpenMode::Existing).map_err(error)?;
-                file.write_all_at(stored, 0).map_err(error)?;
+                file.write_all_at(&stored, 0).map_err(error)?;
                 if stored.len() < len {
                     file.set_len(stored.len() as u64).map_err(error)?;
                 }
             }
             _ => {
-                meta::replace_file(&*self.disk, &path, stored, sync)?;
+                meta::replace_file(&*self.disk, &path, &stored, sync)?;
                 self.durable |= sync == Sync::Now;
             }
         }
         self.len = Some(stored.len());
+        self.buf = stored;
         Ok(())
     }
 
@@ -328,9 +378,6 @@ impl ConsumerStore for ConsumerFile {
             self.disk.sync_dir(&self.dir).map_err(error)?;
         }
         self.disk.remove_dir_all(&self.dir).map_err(error)?;
-        match self.dir.parent() {
-            Some(parent) => self.disk.sync_dir(parent).map_err(error),
-            None => Ok(()),
-        }
+        self.sync_parent().map_err(error)
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use env::Disk;
 
 use super::consumer_copy::{self, Copy, Saved};
-use super::consumer_file::STATE;
+use super::consumer_file::{FIRST, STATE};
 use super::crypt::Asset;
 use super::files::read_if_there;
 use super::record::Hasher;
@@ -53,6 +53,8 @@ impl Found {
     pub(super) fn damage(&self) -> Option<&'static str> {
         match (&self.bytes, &self.saved, &self.copied) {
             (_, Some(_), _) | (None, None, None) => None,
+            // It is not synced when the consumer is made.
+            (_, None, Some(copied)) if copied.number == FIRST => None,
             (_, None, Some(_)) => Some("was damaged and is taken from its copy"),
             (Some(_), None, None) => Some("was damaged and is lost: it starts anew"),
         }

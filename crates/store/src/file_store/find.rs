@@ -136,18 +136,15 @@ impl FileStore {
         if self.is_certain(info.first) {
             return Ok(Some(info.first.seq()));
         }
-        if self.tracks_subjects() && !self.subjects.is_tracking() {
-            // Once after an opening by the index.
-            self.count_subjects()?;
-            let first = self.subjects.get(subject).map(|info| info.first);
-            return Ok(first.filter(|first| first.is_exact()).map(Bound::seq));
-        }
-        let found =
-            self.scan_up(info.first.seq(), info.last.seq(), u64::MAX, &|other| other == subject)?;
-        if let Ok(seq) = found {
+        let (low, high) = (info.first.seq(), info.last.seq());
+        let found = match self.subjects.is_tracking() {
+            true => self.first_tracked(subject, low, high)?,
+            false => self.scan_up(low, high, u64::MAX, &|other| other == subject)?.ok(),
+        };
+        if let Some(seq) = found {
             self.subjects.found_first(subject, seq);
         }
-        Ok(found.ok())
+        Ok(found)
     }
 
     /// The last message of exactly this subject.
@@ -183,7 +180,7 @@ impl FileStore {
             if let Some(seqs) = self.subjects.seqs(literal) {
                 return Ok(seqs.get(seqs.partition_point(|&seq| seq < from)).copied());
             }
-            if info.last.is_exact() && info.total == 1 {
+            if info.tells_all() {
                 return Ok(Some(info.last.seq()));
             }
             let found = self.scan_up(from, info.last.seq(), u64::MAX, &|other| other == literal)?;
@@ -245,6 +242,9 @@ impl FileStore {
             }
             if up_to >= info.last.seq() {
                 return self.last_of(literal);
+            }
+            if info.tells_all() {
+                return Ok(Some(info.first.seq()));
             }
             if let Some(seqs) = self.subjects.seqs(literal) {
                 let after = seqs.partition_point(|&seq| seq <= up_to);

@@ -124,9 +124,8 @@ pub(super) fn consumer_bytes(
     stream: &str,
     meta: &ConsumerMeta,
 ) -> Result<(Vec<u8>, String), StoreError> {
-    let json = ConsumerMetaJson { created: meta.created, name: &meta.name, config: &meta.config };
-    let json = encode(&json, &Asset::default())?;
-    let sum = checksum(&format!("{stream}/{}", meta.name), &json);
+    let (json, name) = encode_consumer(stream, meta, &Asset::default())?;
+    let sum = checksum(&name, &json);
     Ok((json, sum))
 }
 
@@ -147,7 +146,8 @@ pub(super) fn write_stream(
     write(disk, dir, &config.name, &encode(&StreamMetaJson { created, config }, asset)?)
 }
 
-/// Makes the key of a stream's or consumer's new directory, durably; none in a plain store.
+/// Makes the key of a stream's or consumer's new directory; none in a plain store. Its name is
+/// durable with the next sync of the directory.
 pub(super) fn create_key(
     disk: &dyn Disk,
     dir: &Path,
@@ -157,11 +157,21 @@ pub(super) fn create_key(
     let Some(vault) = vault else { return Ok(Asset::default()) };
     let (secret, file) =
         vault.generate(context).map_err(|error| io_error("making a key", error))?;
-    replace_file(disk, &dir.join(KEY), &file, Sync::Now)?;
+    replace_file(disk, &dir.join(KEY), &file, Sync::File)?;
     Ok(Asset(Some(secret)))
 }
 
-/// Stores a consumer's configuration in its directory.
+/// A consumer's configuration as it is stored, and what its checksum is keyed with.
+fn encode_consumer(
+    stream: &str,
+    meta: &ConsumerMeta,
+    asset: &Asset,
+) -> Result<(Vec<u8>, String), StoreError> {
+    let json = ConsumerMetaJson { created: meta.created, name: &meta.name, config: &meta.config };
+    Ok((encode(&json, asset)?, format!("{stream}/{}", meta.name)))
+}
+
+/// Stores a changed configuration of a consumer in its directory.
 pub(super) fn write_consumer(
     disk: &dyn Disk,
     dir: &Path,
@@ -169,8 +179,23 @@ pub(super) fn write_consumer(
     meta: &ConsumerMeta,
     asset: &Asset,
 ) -> Result<(), StoreError> {
-    let json = ConsumerMetaJson { created: meta.created, name: &meta.name, config: &meta.config };
-    write(disk, dir, &format!("{stream}/{}", meta.name), &encode(&json, asset)?)
+    let (stored, name) = encode_consumer(stream, meta, asset)?;
+    write(disk, dir, &name, &stored)
+}
+
+/// Stores a consumer's configuration in a directory that is put in place afterwards, when its names
+/// are durable as well.
+pub(super) fn lay_down_consumer(
+    disk: &dyn Disk,
+    dir: &Path,
+    stream: &str,
+    meta: &ConsumerMeta,
+    asset: &Asset,
+) -> Result<(), StoreError> {
+    let (stored, name) = encode_consumer(stream, meta, asset)?;
+    replace_file(disk, &dir.join(META), &stored, Sync::File)?;
+    replace_file(disk, &dir.join(SUM), checksum(&name, &stored).as_bytes(), Sync::File)?;
+    meta_copy::write(disk, dir, &name, &stored, Sync::File)
 }
 
 /// A stored configuration as it was read, or why it cannot be served.

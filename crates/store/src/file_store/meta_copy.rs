@@ -11,15 +11,27 @@ use env::Disk;
 
 use super::files::read_if_there;
 use super::meta::{META, PENDING, SUM, Sync, checksum, replace_file};
+use crate::api::StoreError;
 
 pub(super) const COPY: &str = "meta.copy";
 
-/// Keeps the copy up to date; best effort, since it is made again at the next start.
-pub(super) fn keep(disk: &dyn Disk, dir: &Path, name: &str, stored: &[u8], sync: Sync) {
+/// Writes the copy.
+pub(super) fn write(
+    disk: &dyn Disk,
+    dir: &Path,
+    name: &str,
+    stored: &[u8],
+    sync: Sync,
+) -> Result<(), StoreError> {
     let mut bytes = checksum(name, stored).into_bytes();
     bytes.push(b'\n');
     bytes.extend_from_slice(stored);
-    let _ = replace_file(disk, &dir.join(COPY), &bytes, sync);
+    replace_file(disk, &dir.join(COPY), &bytes, sync)
+}
+
+/// Keeps the copy up to date; best effort, since it is made again at the next start.
+pub(super) fn keep(disk: &dyn Disk, dir: &Path, name: &str, stored: &[u8], sync: Sync) {
+    let _ = write(disk, dir, name, stored, sync);
 }
 
 /// The copied configuration, if the copy is sound.

@@ -53,6 +53,7 @@ mod snapshot;
 mod subject_entry;
 mod subjects;
 mod timers;
+mod tracked;
 mod trouble;
 mod usage;
 mod varint;
@@ -68,9 +69,9 @@ use env::Disk;
 use types::{LostStreamData, Retention, Storage, StreamConfig, Timestamp};
 
 use crate::api::{
-    ConsumerMeta, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef, NewMsg, OnRemoved,
-    Purge, RecoveredConsumer, SavedOrigins, SavedSchedule, SavedSchedules, StoreError, StoreEvent,
-    StreamStore, Totals, Upkeep,
+    ConsumerMeta, ConsumerState, ConsumerStore, CutBatch, Durability, Erase, Filter, MsgRef,
+    NewMsg, OnRemoved, Purge, RecoveredConsumer, SavedOrigins, SavedSchedule, SavedSchedules,
+    StoreError, StoreEvent, StreamStore, Totals, Upkeep,
 };
 use crate::canary::{self, Canary};
 use crate::error::io_error;
@@ -664,8 +665,9 @@ impl StreamStore for FileStore {
         self.index_due = IndexDue::Must;
         self.block_size = block_size(config, self.options);
         self.ageing = timers::Ageing::default();
-        if !self.tracks_subjects() {
-            self.subjects.stop_tracking();
+        if self.tracks_subjects() != self.subjects.is_tracking() {
+            self.subjects.set_tracking(self.tracks_subjects());
+            self.blocks.iter_mut().for_each(|block| block.tracked = false);
         }
         self.enforce_all(removed)?;
         // They make room for no message that could be refused: nothing brings them back.
@@ -684,6 +686,7 @@ impl StreamStore for FileStore {
     fn create_consumer(
         &mut self,
         meta: &ConsumerMeta,
+        state: &ConsumerState,
     ) -> Result<Box<dyn ConsumerStore>, StoreError> {
         if meta.config.mem_storage {
             return Ok(Box::new(MemConsumer));
@@ -694,7 +697,7 @@ impl StreamStore for FileStore {
             &self.config.name,
             Asset::default(),
         );
-        file.create(meta, self.vault.as_deref())?;
+        file.create(meta, state, self.vault.as_deref())?;
         Ok(Box::new(file))
     }
 

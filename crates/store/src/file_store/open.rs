@@ -10,6 +10,7 @@ use types::{StreamConfig, Timestamp};
 use super::crypt::Vault;
 use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
+use super::open_consumers::consumer_names;
 use super::refusal::Refusal;
 use super::{FileStore, FileStoreOptions, MSGS, OBS, STREAMS, Witness};
 use crate::api::{StoreError, StoreEvent, StreamStore};
@@ -197,10 +198,8 @@ fn offline_consumers(
     vault: Option<&Vault>,
 ) -> Vec<OfflineConsumer> {
     let obs = dir.join(OBS);
-    let Ok(entries) = disk.list(&obs) else { return Vec::new() };
-    let names = entries.iter().filter(|entry| entry.kind == EntryKind::Dir);
-    let offline = names.filter_map(|entry| {
-        let name = entry.name.to_str()?;
+    let names = consumer_names(disk, &obs).unwrap_or_default();
+    let offline = names.iter().filter_map(|name| {
         match meta::read_consumer(disk, &obs.join(name), stream, name, vault, Hands::Off) {
             Read::Refused(refusal) if refusal.known.is_some() => Some(offline(name, refusal)),
             Read::Refused(_) | Read::Good(..) => None,

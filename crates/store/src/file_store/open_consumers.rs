@@ -7,13 +7,13 @@ use std::sync::Arc;
 use env::{Disk, EntryKind, OpenMode};
 use types::Retention;
 
-use super::consumer_file::{ConsumerFile, sync_consumer};
+use super::consumer_file::{ConsumerFile, UNFINISHED, sync_consumer};
 use super::crypt::Origin;
 use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
 use super::open::offline;
 use super::{FileStore, OBS};
-use crate::api::{RecoveredConsumer, StoreError, StoreEvent};
+use crate::api::{ConsumerState, RecoveredConsumer, StoreError, StoreEvent};
 use crate::error::io_error;
 
 /// Where a process that stopped leaves a word for the next one, in the stream's directory: no
@@ -29,7 +29,7 @@ fn error(error: io::Error) -> StoreError {
 }
 
 impl FileStore {
-    /// Reads all consumers; answers the highest sequence that any was given.
+    /// Reads all consumers; answers the highest sequence that the stream had by what they say.
     pub(super) fn open_consumers(&mut self) -> Result<u64, StoreError> {
         let obs = self.dir.join(OBS);
         if self.disk.info(&obs).map_err(error)?.is_none() {
@@ -37,7 +37,8 @@ impl FileStore {
             self.disk.sync_dir(&self.dir).map_err(error)?;
             return Ok(0);
         }
-        let names = self.consumer_names().map_err(error)?;
+        drop_unfinished(&*self.disk, &obs).map_err(error)?;
+        let names = consumer_names(&*self.disk, &obs).map_err(error)?;
         let stopped = self.take_stopped();
         if !stopped {
             // What a killed process left is served from here on: it must not go back.
@@ -48,8 +49,7 @@ impl FileStore {
         let mut delivered = 0;
         for name in &names {
             if let Some(consumer) = self.open_consumer(&obs, name, stopped)? {
-                let to = consumer.state.as_ref().map_or(0, |state| state.delivered.stream);
-                delivered = delivered.max(to);
+                delivered = delivered.max(reached(&consumer));
                 self.consumers.push(consumer);
             }
         }
@@ -64,7 +64,8 @@ impl FileStore {
 
     /// Leaves word that nothing of the consumers waits to be synced.
     pub(super) fn leave_stopped(&self) {
-        if self.consumer_names().is_ok_and(|names| names.len() > FEW) {
+        let names = consumer_names(&*self.disk, &self.dir.join(OBS));
+        if names.is_ok_and(|names| names.len() > FEW) {
             // Without it the next start only takes longer.
             let _ = self.disk.open(&self.dir.join(STOPPED), OpenMode::Truncate);
         }
@@ -73,12 +74,6 @@ impl FileStore {
     /// Whether the last process left such a word, which is of no more use then.
     fn take_stopped(&self) -> bool {
         self.disk.unlink(&self.dir.join(STOPPED)).is_ok()
-    }
-
-    fn consumer_names(&self) -> io::Result<Vec<String>> {
-        let dirs = self.disk.list(&self.dir.join(OBS))?.into_iter();
-        let dirs = dirs.filter(|entry| entry.kind == EntryKind::Dir);
-        Ok(dirs.filter_map(|entry| entry.name.into_string().ok()).collect())
     }
 
     /// Reads a consumer; `None` if there is none, or it is not served.
@@ -133,6 +128,37 @@ impl FileStore {
         }
         Ok(Some(RecoveredConsumer { meta, state, store: Box::new(file) }))
     }
+}
+
+/// The highest sequence that the stream must have had by what a consumer says.
+fn reached(consumer: &RecoveredConsumer) -> u64 {
+    let Some(ConsumerState { delivered, .. }) = &consumer.state else { return 0 };
+    // Where it is to start, the stream need not be yet.
+    let waits = delivered.consumer == 0 && delivered.stream < consumer.meta.config.opt_start_seq;
+    if waits { 0 } else { delivered.stream }
+}
+
+/// Directories in `obs`, in order; none where it is missing.
+fn dirs_in(disk: &dyn Disk, obs: &Path) -> io::Result<Vec<String>> {
+    if disk.info(obs)?.is_none() {
+        return Ok(Vec::new());
+    }
+    let dirs = disk.list(obs)?.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
+    Ok(dirs.filter_map(|entry| entry.name.into_string().ok()).collect())
+}
+
+/// The consumers in `obs`, in order.
+pub(super) fn consumer_names(disk: &dyn Disk, obs: &Path) -> io::Result<Vec<String>> {
+    let mut names = dirs_in(disk, obs)?;
+    names.retain(|name| !name.starts_with(UNFINISHED));
+    Ok(names)
+}
+
+/// Removes consumers whose creation was cut short.
+fn drop_unfinished(disk: &dyn Disk, obs: &Path) -> io::Result<()> {
+    let dirs = dirs_in(disk, obs)?.into_iter();
+    dirs.filter(|name| name.starts_with(UNFINISHED))
+        .try_for_each(|name| disk.remove_dir_all(&obs.join(name)))
 }
 
 /// Makes the files of consumers durable.

@@ -6,6 +6,7 @@ use super::block::{Block, LoadReport, file_path};
 use super::meta::{self, Sync};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
+use super::subjects::Subjects;
 use super::{FileStore, IndexDue};
 use super::{borders, correct, packed};
 use crate::api::{StoreError, StoreEvent};
@@ -213,34 +214,27 @@ impl FileStore {
         }
     }
 
-    /// Whether the stream needs to know the sequences of each subject: its limit takes the oldest
-    /// of a subject, and then the next oldest.
-    pub(super) fn tracks_subjects(&self) -> bool {
-        self.limits.max_per_subject != u64::MAX && self.limits.max_per_subject > 1
-    }
-
-    /// Counts all subjects again from the messages.
+    /// Counts all subjects again from the messages; where one cannot be read they stay as they are.
     pub(super) fn count_subjects(&mut self) -> Result<(), StoreError> {
         // Those that were never read are compared with the subjects that are known.
         for at in 0..self.blocks.len() {
             if self.blocks.get(at).is_some_and(|block| block.unread) {
-                let report = self.load(at)?;
-                if !report.is_clean() {
-                    self.found_damage(at, report)?;
-                }
+                self.load_sound(at)?;
             }
         }
-        let tracking = self.tracks_subjects();
-        self.subjects.reset(tracking);
+        let mut subjects = Subjects::default();
+        subjects.reset(self.tracks_subjects());
         let mut from = 0;
         while let Some((at, seq)) = self.next_live(from) {
             from = seq + 1;
             if self.ensure(at, seq)?
                 && let Some(record) = self.blocks.get(at).and_then(|block| block.cached(seq))
             {
-                self.subjects.append(record.subject, seq);
+                subjects.append(record.subject, seq);
             }
         }
+        self.subjects = subjects;
+        self.blocks.iter_mut().for_each(|block| block.tracked = true);
         Ok(())
     }
 }

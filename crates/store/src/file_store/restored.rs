@@ -83,7 +83,8 @@ fn read_consumer(disk: &dyn Disk, dir: &Path, name: &str) -> Result<ConsumerMeta
     Ok(ConsumerMeta { name: name.to_owned(), created, config })
 }
 
-/// Writes the configurations that the stream is to have; it is encrypted when it is opened.
+/// Writes the configurations that the stream is to have; it is encrypted when it is opened. Names
+/// in the consumers' directories are still to be synced.
 pub(crate) fn write_meta(
     disk: &dyn Disk,
     dir: &Path,
@@ -94,7 +95,7 @@ pub(crate) fn write_meta(
     meta::write_stream(disk, dir, created, config, &Asset::default())?;
     for consumer in consumers {
         let dir = dir.join(OBS).join(&consumer.name);
-        meta::write_consumer(disk, &dir, &config.name, consumer, &Asset::default())?;
+        meta::lay_down_consumer(disk, &dir, &config.name, consumer, &Asset::default())?;
     }
     Ok(())
 }

@@ -75,7 +75,7 @@ impl Entry {
 #[derive(Debug)]
 struct Several {
     info: SubjectInfo,
-    /// All sequences, ascending; empty while they are not tracked.
+    /// Sequences that are known, ascending; none where the bounds tell all of them.
     seqs: VecDeque<u64>,
 }
 
@@ -102,25 +102,30 @@ impl Kept {
         entry.unpacked().or_else(|| self.get(entry).map(|kept| kept.info)).unwrap_or(NOTHING)
     }
 
-    /// The tracked sequences.
+    /// The known sequences, where the bounds do not tell all of them.
     pub(super) fn seqs(&self, entry: &Entry) -> Option<&VecDeque<u64>> {
         self.get(entry).map(|kept| &kept.seqs).filter(|seqs| !seqs.is_empty())
     }
 
-    /// Makes an entry say something else. Tracked sequences stay.
+    /// Makes an entry say something else. Known sequences stay, as far as they tell more.
     pub(super) fn set(&mut self, entry: &mut Entry, info: SubjectInfo) {
-        if let Some(kept) = self.get_mut(entry)
-            && !kept.seqs.is_empty()
+        let mut info = info;
+        let kept = self.get_mut(entry);
+        let mut seqs = kept.map(|kept| std::mem::take(&mut kept.seqs)).unwrap_or_default();
+        if let (Some(&first), Some(&last)) = (seqs.front(), seqs.back())
+            && seqs.len() as u64 == info.total
         {
-            kept.info = info;
-            return;
+            (info.first, info.last) = (Bound::exact(first), Bound::exact(last));
         }
-        match Entry::packed(info) {
+        if info.tells_all() {
+            seqs = VecDeque::new();
+        }
+        match Entry::packed(info).filter(|_| seqs.is_empty()) {
             Some(packed) => {
                 self.free(entry);
                 *entry = packed;
             }
-            None => self.place(entry).info = info,
+            None => *self.place(entry) = Several { info, seqs },
         }
     }
 
@@ -157,42 +162,35 @@ impl Kept {
         }
     }
 
-    /// Tracks one more sequence of a subject, whose only one before was `only` if none is yet.
-    pub(super) fn track(&mut self, entry: &mut Entry, only: u64, seq: u64) {
+    /// Makes a message of a subject known, of which this was known before it was counted.
+    pub(super) fn learn(&mut self, entry: &mut Entry, before: SubjectInfo, seq: u64) {
+        let info = self.info(entry);
+        if info.tells_all() {
+            return;
+        }
         let seqs = &mut self.place(entry).seqs;
         if seqs.is_empty() {
-            seqs.push_back(only);
+            seqs.extend(before.known());
         }
         if seqs.back().is_none_or(|&last| last < seq) {
             seqs.push_back(seq);
         } else if let Err(at) = seqs.binary_search(&seq) {
             seqs.insert(at, seq);
         }
+        self.set(entry, info);
     }
 
-    /// Takes a message out of a subject whose sequences are tracked; false if they are not.
-    pub(super) fn untrack(&mut self, entry: &mut Entry, seq: u64) -> bool {
-        let Some(kept) = self.get_mut(entry).filter(|kept| !kept.seqs.is_empty()) else {
-            return false;
-        };
-        let seqs = &mut kept.seqs;
-        if seqs.front() == Some(&seq) {
-            seqs.pop_front();
-        } else if let Ok(at) = seqs.binary_search(&seq) {
-            seqs.remove(at);
+    /// Takes a message that goes out of what is known.
+    pub(super) fn unlearn(&mut self, entry: &Entry, seq: u64) {
+        let Some(kept) = self.get_mut(entry) else { return };
+        if kept.seqs.front() == Some(&seq) {
+            kept.seqs.pop_front();
+        } else if let Ok(at) = kept.seqs.binary_search(&seq) {
+            kept.seqs.remove(at);
         }
-        kept.info.total = kept.info.total.saturating_sub(1);
-        if let (Some(&first), Some(&last)) = (seqs.front(), seqs.back()) {
-            kept.info.first = Bound::exact(first);
-            kept.info.last = Bound::exact(last);
-        }
-        if kept.info.total <= 1 {
-            self.forget_seqs(entry);
-        }
-        true
     }
 
-    /// Forgets the tracked sequences of a subject.
+    /// Forgets the known sequences of a subject.
     pub(super) fn forget_seqs(&mut self, entry: &mut Entry) {
         let Some(kept) = self.get_mut(entry) else { return };
         kept.seqs = VecDeque::new();

@@ -54,6 +54,19 @@ impl SubjectInfo {
         self
     }
 
+    /// Whether the bounds are all sequences that there are.
+    pub(super) fn tells_all(&self) -> bool {
+        self.total <= 2 && self.first.is_exact() && self.last.is_exact()
+    }
+
+    /// The sequences that it tells, ascending.
+    pub(super) fn known(&self) -> impl Iterator<Item = u64> + use<> {
+        let exact = |bound: Bound| Some(bound).filter(|bound| bound.is_exact()).map(Bound::seq);
+        let first = exact(self.first).filter(|_| self.total > 0);
+        let last = exact(self.last).filter(|&last| self.total > 1 && first != Some(last));
+        first.into_iter().chain(last)
+    }
+
     /// One message less.
     fn remove(&mut self, seq: u64) {
         self.total = self.total.saturating_sub(1);
@@ -72,7 +85,7 @@ pub(super) struct Subjects {
     tree: SubjectTree<Entry>,
     /// What does not fit in an entry.
     kept: Kept,
-    /// Whether subjects with several messages know all their sequences.
+    /// Whether sequences that the bounds do not tell are remembered.
     tracking: bool,
 }
 
@@ -90,7 +103,7 @@ impl Subjects {
         self.tree.len() as u64
     }
 
-    /// Forgets all subjects; what is added from now on is tracked if asked for.
+    /// Forgets all subjects; sequences of what is added from now on are remembered if asked for.
     pub(super) fn reset(&mut self, tracking: bool) {
         self.tree.clear();
         self.kept = Kept::default();
@@ -106,20 +119,18 @@ impl Subjects {
         self.tracking
     }
 
-    /// Forgets the tracked sequences.
-    pub(super) fn stop_tracking(&mut self) {
-        if self.tracking {
-            self.tracking = false;
-            let mut names = Vec::new();
-            self.tree.for_each(|literal, entry| {
-                if self.kept.seqs(entry).is_some() {
-                    names.push(literal.to_vec());
-                }
-            });
-            for name in names {
-                if let Some(entry) = self.tree.get_mut(&name) {
-                    self.kept.forget_seqs(entry);
-                }
+    /// Remembers no sequences any more, or those from now on.
+    pub(super) fn set_tracking(&mut self, tracking: bool) {
+        self.tracking = tracking;
+        let mut names = Vec::new();
+        self.tree.for_each(|literal, entry| {
+            if self.kept.seqs(entry).is_some() {
+                names.push(literal.to_vec());
+            }
+        });
+        for name in names {
+            if let Some(entry) = self.tree.get_mut(&name) {
+                self.kept.forget_seqs(entry);
             }
         }
     }
@@ -128,16 +139,27 @@ impl Subjects {
         self.tree.get(subject).map(|entry| self.kept.info(entry))
     }
 
-    /// The tracked sequences of a subject.
+    /// All sequences of a subject, if they are known and its bounds do not tell them.
     pub(super) fn seqs(&self, subject: &[u8]) -> Option<&VecDeque<u64>> {
-        self.kept.seqs(self.tree.get(subject)?)
+        let entry = self.tree.get(subject)?;
+        self.kept.seqs(entry).filter(|seqs| seqs.len() as u64 == self.kept.info(entry).total)
+    }
+
+    /// The known sequences of a subject from `from` on, ascending.
+    pub(super) fn known_from(&self, subject: &[u8], from: u64) -> impl Iterator<Item = u64> {
+        let entry = self.tree.get(subject);
+        let seqs = entry.and_then(|entry| self.kept.seqs(entry));
+        let bounds = entry.filter(|_| seqs.is_none()).map(|entry| self.kept.info(entry).known());
+        let start = seqs.map_or(0, |seqs| seqs.partition_point(|&seq| seq < from));
+        let seqs = seqs.into_iter().flat_map(move |seqs| seqs.range(start..).copied());
+        seqs.chain(bounds.into_iter().flatten().filter(move |&seq| seq >= from))
     }
 
     pub(super) fn total(&self, subject: &[u8]) -> u64 {
         self.get(subject).map_or(0, |info| info.total)
     }
 
-    /// Makes known what is known of a subject; it is not tracked.
+    /// Makes known what an index says of a subject.
     pub(super) fn set(&mut self, subject: &[u8], info: SubjectInfo) {
         let entry = self.tree.get_or_insert_with(subject, Entry::default);
         self.kept.set(entry, info.normal());
@@ -162,7 +184,7 @@ impl Subjects {
         let info = info.normal();
         self.kept.set(entry, info);
         if self.tracking && old.total > 0 {
-            self.kept.track(entry, old.first.seq(), seq);
+            self.kept.learn(entry, old, seq);
         }
         info
     }
@@ -193,9 +215,18 @@ impl Subjects {
             if let Some(mut entry) = self.tree.remove(subject) {
                 self.kept.free(&mut entry);
             }
-        } else if !self.kept.untrack(entry, seq) {
+        } else {
             info.remove(seq);
+            self.kept.unlearn(entry, seq);
             self.kept.set(entry, info.normal());
+        }
+    }
+
+    /// Makes a message known that is counted already.
+    pub(super) fn learn(&mut self, subject: &[u8], seq: u64) {
+        if let Some(entry) = self.tree.get_mut(subject) {
+            let info = self.kept.info(entry);
+            self.kept.learn(entry, info, seq);
         }
     }
 

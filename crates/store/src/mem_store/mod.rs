@@ -431,6 +431,7 @@ impl StreamStore for MemStore {
     fn create_consumer(
         &mut self,
         _meta: &ConsumerMeta,
+        _state: &ConsumerState,
     ) -> Result<Box<dyn ConsumerStore>, StoreError> {
         Ok(Box::new(MemConsumer))
     }

@@ -1,8 +1,9 @@
 //! Damage costs what is damaged: it is reported, kept aside, and everything else is served.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 
-use env::{Crash, Disk};
+use env::{Crash, Disk, DiskOp, Fault};
 use types::StreamConfig;
 
 use super::{World, at, config, msg, payload_of, put, seqs};
@@ -433,4 +434,39 @@ fn zeros_at_the_end_of_a_block_do_not_make_a_stale_index_exact() {
     let index = world.disk.read(&world.msgs_file("index.db")).unwrap();
     assert_ne!(index[index.len() - 16..index.len() - 8], [0; 8], "the reference would believe it");
     assert_eq!(world.open().totals().msgs, 30);
+}
+
+#[test]
+fn subjects_that_cannot_be_counted_again_stay_as_they_are() {
+    for failing in 0.. {
+        let mut world = filled(&config());
+        // One block at a time.
+        world.options.cache_bytes = 1;
+        let (block, offset) = block_of(&world, "payload 30");
+        spoil(&world, block, offset);
+        let mut store = world.open();
+        assert!(store.get(30).unwrap().is_none());
+        store.release_memory();
+        let kind = ErrorKind::Other;
+        world.disk.inject(Fault { op: DiskOp::Read, after: failing, kind, once: false });
+        // The flush itself is done, whatever hinders the repair.
+        store.flush(Durability::Synced).unwrap();
+        let failed = store.trouble().is_some();
+        world.disk.clear_faults();
+        store.heal().unwrap();
+        for subject in ["s.0", "s.1", "s.2"] {
+            let filter = Filter::any_of([subject]);
+            let (mut found, mut from) = (0, 0);
+            while let Some(msg) = store.next_match(&filter, from).unwrap() {
+                found += 1;
+                from = msg.seq + 1;
+            }
+            let lost = u64::from(subject == "s.0");
+            assert_eq!(found, COUNT / 3 - lost, "read {failing}: {subject}");
+        }
+        if !failed {
+            assert!(failing > 10, "{failing}");
+            return;
+        }
+    }
 }

@@ -31,7 +31,7 @@ fn create_consumer(store: &mut dyn StreamStore, name: &str, number: u64) {
             ..ConsumerConfig::default()
         },
     };
-    let mut consumer = store.create_consumer(&meta).unwrap();
+    let mut consumer = store.create_consumer(&meta, &ConsumerState::default()).unwrap();
     consumer.save(&state(number), Durability::Synced).unwrap();
 }
 

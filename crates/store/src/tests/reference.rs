@@ -121,22 +121,21 @@ fn fill(store: &mut dyn StreamStore) {
     store.purge(&purge, &mut |_| {}).unwrap();
     store.purge(&Purge { below_seq: 40, ..Purge::default() }, &mut |_| {}).unwrap();
     store.flush(Durability::Synced).unwrap();
-    let mut consumer = store
-        .create_consumer(&ConsumerMeta {
+    let meta = ConsumerMeta {
+        name: "c".to_owned(),
+        created: at(5),
+        config: ConsumerConfig {
+            durable_name: "c".to_owned(),
             name: "c".to_owned(),
-            created: at(5),
-            config: ConsumerConfig {
-                durable_name: "c".to_owned(),
-                name: "c".to_owned(),
-                ack_policy: AckPolicy::Explicit,
-                ack_wait_ns: 3_600_000_000_000,
-                max_deliver: -1,
-                max_waiting: 512,
-                max_ack_pending: 1000,
-                ..ConsumerConfig::default()
-            },
-        })
-        .unwrap();
+            ack_policy: AckPolicy::Explicit,
+            ack_wait_ns: 3_600_000_000_000,
+            max_deliver: -1,
+            max_waiting: 512,
+            max_ack_pending: 1000,
+            ..ConsumerConfig::default()
+        },
+    };
+    let mut consumer = store.create_consumer(&meta, &ConsumerState::default()).unwrap();
     let pending = |stream_seq, consumer_seq| PendingAck {
         stream_seq,
         consumer_seq,

@@ -166,7 +166,11 @@ fn failure_04_a_consumer_knows_what_was_given_out() {
             ..types::ConsumerConfig::default()
         },
     };
-    store.create_consumer(&meta).unwrap().save(&state, Durability::Synced).unwrap();
+    store
+        .create_consumer(&meta, &ConsumerState::default())
+        .unwrap()
+        .save(&state, Durability::Synced)
+        .unwrap();
     store.stop().unwrap();
     let tail = *numbers(&world).last().unwrap();
     remove(&world, &format!("msgs/{tail}.blk"));

@@ -37,6 +37,12 @@ impl Consumer {
         self.unsynced || self.is_unsaved()
     }
 
+    /// Stores it for the first time, durably.
+    pub(crate) fn store_in(&mut self, store: &mut dyn StreamStore) -> Result<(), StoreError> {
+        self.store = Some(store.create_consumer(&self.meta(), &self.state())?);
+        Ok(())
+    }
+
     /// Stores the progress.
     pub(crate) fn save(&mut self, durability: Durability) -> Result<(), StoreError> {
         let state = self.state();

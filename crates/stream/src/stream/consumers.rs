@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use store::{ConsumerMeta, Durability, RecoveredConsumer};
+use store::{ConsumerMeta, RecoveredConsumer};
 use types::advisory::{Action, Advisory};
 use types::api::{
     ConsumerAction, ConsumerList, ConsumerNames, LIST_LIMIT, NAMES_LIMIT, Paged, Paused,
@@ -42,22 +42,7 @@ impl Stream {
         self.check_consumer_count()?;
         self.check_work_queue(&wanted.config)?;
         let meta = ConsumerMeta { name: wanted.name, created: ctx.now, config: wanted.config };
-        let store = if meta.config.direct {
-            None
-        } else {
-            let store = self.store.create_consumer(&meta);
-            Some(store.map_err(|e| errors::CONSUMER_STORE_FAILED.with(e))?)
-        };
-        let parts = ConsumerParts { meta, store, ticket: self.quota.count_consumer() };
-        let mut consumer = Consumer::new(parts, &self.config.name);
-        let started = consumer.start(&mut *self.store, self.config.max_msgs_per_subject);
-        let saved = started.and_then(|()| consumer.save(Durability::Written));
-        if let Err(error) = saved {
-            // The first error says more than a failure to clean up after it.
-            drop(consumer.delete_stored());
-            return Err(errors::CONSUMER_STORE_FAILED.with(error));
-        }
-        let slot = self.consumers.add(consumer);
+        let slot = self.add_consumer(meta, ctx, fx)?;
         let burst = self.rate_burst();
         let info = self.with_consumer(slot, ctx, fx, |c, io| {
             c.configure(io, burst);
@@ -66,6 +51,27 @@ impl Stream {
         });
         self.tell_consumer(slot, Action::Create, fx);
         info.ok_or_else(|| errors::CONSUMER_NOT_FOUND.err())
+    }
+
+    /// Adds a consumer at the place where it starts, stored durably unless it is direct.
+    pub(super) fn add_consumer(
+        &mut self,
+        meta: ConsumerMeta,
+        ctx: &Ctx<'_>,
+        fx: &mut Effects,
+    ) -> Result<u32, ApiError> {
+        // No crash takes messages that it is stored to start behind.
+        if !meta.config.direct && self.store.is_dirty() {
+            self.flush(ctx, self.durability(), fx);
+        }
+        let failed = |error| errors::CONSUMER_STORE_FAILED.with(error);
+        let parts = ConsumerParts { meta, store: None, ticket: self.quota.count_consumer() };
+        let mut consumer = Consumer::new(parts, &self.config.name);
+        consumer.start(&mut *self.store, self.config.max_msgs_per_subject).map_err(failed)?;
+        if !consumer.config.direct {
+            consumer.store_in(&mut *self.store).map_err(failed)?;
+        }
+        Ok(self.consumers.add(consumer))
     }
 
     fn update_consumer(

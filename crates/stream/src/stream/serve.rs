@@ -1,6 +1,6 @@
 //! Being an origin: what other streams of the server read of this one.
 
-use store::{ConsumerMeta, Durability, StoreError};
+use store::{ConsumerMeta, StoreError};
 use types::advisory::Action;
 use types::{
     AckPolicy, ApiError, ConsumerConfig, DeliverPolicy, ReplayPolicy, SequencePair, errors,
@@ -8,7 +8,7 @@ use types::{
 
 use super::Stream;
 use super::origins::keeps_for_readers;
-use crate::consumer::{Consumer, ConsumerParts};
+use crate::consumer::Consumer;
 use crate::ctx::Ctx;
 use crate::effects::Effects;
 use crate::errors::store_failed;
@@ -125,18 +125,7 @@ impl Stream {
         };
         set_filter(&mut config, read.filter.patterns());
         config.metadata = read.reader.metadata.iter().cloned().collect();
-        let meta = ConsumerMeta { name, created: ctx.now, config };
-        let store = self.store.create_consumer(&meta);
-        let store = store.map_err(|error| errors::CONSUMER_STORE_FAILED.with(error))?;
-        let parts = ConsumerParts { meta, store: Some(store), ticket: self.quota.count_consumer() };
-        let mut consumer = Consumer::new(parts, &self.config.name);
-        let started = consumer.start(&mut *self.store, self.config.max_msgs_per_subject);
-        let saved = started.and_then(|()| consumer.save(Durability::Synced));
-        if let Err(error) = saved {
-            drop(consumer.delete_stored());
-            return Err(errors::CONSUMER_STORE_FAILED.with(error));
-        }
-        let slot = self.consumers.add(consumer);
+        let slot = self.add_consumer(ConsumerMeta { name, created: ctx.now, config }, ctx, fx)?;
         self.tell_consumer(slot, Action::Create, fx);
         Ok(slot)
     }

@@ -178,8 +178,12 @@ impl StreamStore for TestStore {
         self.dirty = false;
         self.inner.flush(d)
     }
-    fn create_consumer(&mut self, m: &ConsumerMeta) -> Result<Box<dyn ConsumerStore>, StoreError> {
-        self.saved.lock().insert(m.name.clone(), (m.clone(), None));
+    fn create_consumer(
+        &mut self,
+        m: &ConsumerMeta,
+        s: &ConsumerState,
+    ) -> Result<Box<dyn ConsumerStore>, StoreError> {
+        self.saved.lock().insert(m.name.clone(), (m.clone(), Some(s.clone())));
         Ok(Box::new(TestConsumer { name: m.name.clone(), saved: Arc::clone(&self.saved) }))
     }
     fn take_recovered_consumers(&mut self) -> Vec<RecoveredConsumer> {

@@ -1,5 +1,6 @@
 //! What a restart keeps.
 
+use env::Crash;
 use types::DeliverPolicy;
 
 use super::harness::{MS, SEC, World, acks_to, config, pull, seqs_to};
@@ -114,4 +115,18 @@ fn a_list_of_last_messages_is_made_again() {
     assert_eq!(w.info("c").num_pending, 3);
     w.next("c", "in", "9");
     assert_eq!(seqs_to(&w.round(), "in"), [3, 4, 5]);
+}
+
+#[test]
+fn what_a_new_consumer_starts_behind_is_durable_before_it() {
+    let mut w = World::on_disk(config(&["a"]));
+    w.publish("a", "before");
+    let mut c = pull("c");
+    c.deliver_policy = DeliverPolicy::New;
+    w.create(c);
+    w.crash(Crash::DropUnsynced);
+    assert_eq!((w.stream.state().last_seq, w.stream.state().lost), (1, None));
+    w.publish("a", "after");
+    w.next("c", "in", "9");
+    assert_eq!(seqs_to(&w.round(), "in"), [2]);
 }

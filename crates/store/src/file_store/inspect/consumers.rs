@@ -6,8 +6,9 @@ use super::super::consumer_file::{self, STATE};
 use super::super::consumer_found::Found;
 use super::super::crypt::Asset;
 use super::super::meta;
+use super::super::open_consumers::consumer_names;
 use super::metas::{self, Stored};
-use super::{ConsumerReport, Inspection, consumer_names};
+use super::{ConsumerReport, Inspection};
 
 impl Inspection<'_> {
     pub(super) fn look_at_consumers(&mut self) -> io::Result<()> {

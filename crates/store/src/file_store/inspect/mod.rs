@@ -167,16 +167,6 @@ fn block_numbers(disk: &dyn Disk, msgs: &Path) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
-/// Directories in `obs`, in order; none where it is missing.
-pub(super) fn consumer_names(disk: &dyn Disk, obs: &Path) -> io::Result<Vec<String>> {
-    if disk.info(obs)?.is_none() {
-        return Ok(Vec::new());
-    }
-    let entries = disk.list(obs)?;
-    let dirs = entries.into_iter().filter(|entry| entry.kind == EntryKind::Dir);
-    Ok(dirs.filter_map(|entry| entry.name.to_str().map(str::to_owned)).collect())
-}
-
 /// A list of sequences as people read it: `3, 5-9`.
 fn ranges(seqs: &[u64]) -> String {
     const MOST: usize = 12;

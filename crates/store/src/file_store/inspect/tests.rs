@@ -26,7 +26,7 @@ pub(crate) fn filled() -> World {
         ..ConsumerConfig::default()
     };
     let meta = ConsumerMeta { name: "C".to_owned(), created: at(0), config: consumer };
-    let mut file = store.create_consumer(&meta).unwrap();
+    let mut file = store.create_consumer(&meta, &ConsumerState::default()).unwrap();
     let state = ConsumerState {
         delivered: SequencePair { consumer: 5, stream: 6 },
         ack_floor: SequencePair { consumer: 5, stream: 6 },

@@ -15,10 +15,10 @@ use env::Disk;
 
 use super::consumer_file::STATE;
 use super::inspect::{
-    StreamPlace, StreamReport, consumer_names, has_bad_schedules, inspect_stream, metas,
-    metas::Stored,
+    StreamPlace, StreamReport, has_bad_schedules, inspect_stream, metas, metas::Stored,
 };
 use super::meta::{self, Sync};
+use super::open_consumers::consumer_names;
 use super::schedules::SCHEDULES;
 use super::{FileStore, FileStoreOptions, MSGS, OBS};
 use crate::api::{Durability, Filter, StoreError, StreamStore};

@@ -12,3 +12,4 @@ mod resume;
 mod schedules;
 mod seq_set;
 mod subjects;
+mod tracked;

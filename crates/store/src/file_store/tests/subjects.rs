@@ -85,8 +85,86 @@ fn tracked_sequences_are_those_that_are_held() {
             assert_eq!(info.total, held.len() as u64);
             assert_eq!(Some(info.first), held.first().map(|&seq| Bound::exact(seq)));
             assert_eq!(Some(info.last), held.last().map(|&seq| Bound::exact(seq)));
-            if held.len() > 1 {
-                assert!(subjects.seqs(&name).unwrap().iter().eq(held));
+            assert!(subjects.known_from(&name, 0).eq(held.iter().copied()));
+            assert_eq!(subjects.seqs(&name).is_some(), held.len() > 2);
+        }
+    }
+}
+
+/// A subject's messages, and which of them the index was told of.
+#[derive(Default)]
+struct Held {
+    seqs: BTreeSet<u64>,
+    told: BTreeSet<u64>,
+}
+
+#[test]
+fn what_was_learned_is_known_and_no_bound_is_wrong() {
+    for seed in 0..200 {
+        let rng = SeededRng::new(seed);
+        let mut subjects = Subjects::default();
+        subjects.reset(true);
+        let mut last = 40;
+        let mut model: Vec<Held> = (0..3).map(|_| Held::default()).collect();
+        for seq in 1..=last {
+            model[below(&rng, 3) as usize].seqs.insert(seq);
+        }
+        let name = |which: usize| [b'a' + which as u8];
+        for (which, held) in model.iter_mut().enumerate() {
+            // As an index says it.
+            let (first, end) = (held.seqs.first().copied(), held.seqs.last().copied());
+            let (Some(first), Some(end)) = (first, end) else { continue };
+            let mut info = SubjectInfo {
+                total: held.seqs.len() as u64,
+                first: Bound::loose(first / 8 * 8),
+                last: Bound::loose(end / 8 * 8 + 7),
+            };
+            if below(&rng, 2) == 0 {
+                (info.first, info.last) = (Bound::exact(first), Bound::exact(end));
+                held.told.extend([first, end]);
+            }
+            subjects.set(&name(which), info);
+        }
+        for _ in 0..60 {
+            let which = below(&rng, 3) as usize;
+            let held = &mut model[which];
+            let any = held.seqs.iter().nth(below(&rng, 20) as usize).copied();
+            match (below(&rng, 4), any) {
+                (0, _) => {
+                    last += 1;
+                    subjects.append(&name(which), last);
+                    held.seqs.insert(last);
+                    held.told.insert(last);
+                }
+                (1, Some(seq)) => {
+                    subjects.remove(&name(which), seq);
+                    held.seqs.remove(&seq);
+                    held.told.remove(&seq);
+                }
+                (_, Some(seq)) => {
+                    subjects.learn(&name(which), seq);
+                    held.told.insert(seq);
+                }
+                (_, None) => {}
+            }
+            for (which, Held { seqs, told }) in model.iter().enumerate() {
+                let known: BTreeSet<u64> = subjects.known_from(&name(which), 0).collect();
+                assert!(known.is_superset(told) && known.is_subset(seqs), "{seed}: {known:?}");
+                let from = below(&rng, 40);
+                assert!(subjects.known_from(&name(which), from).eq(known.range(from..).copied()));
+                let Some(info) = subjects.get(&name(which)) else {
+                    assert!(seqs.is_empty());
+                    continue;
+                };
+                let (first, end) = (*seqs.first().unwrap(), *seqs.last().unwrap());
+                assert_eq!(info.total, seqs.len() as u64);
+                assert!(info.first.seq() == first || !info.first.is_exact());
+                assert!(info.last.seq() == end || !info.last.is_exact());
+                assert!(info.first.seq() <= first && info.last.seq() >= end);
+                if known == *seqs {
+                    assert!(info.first.is_exact() && info.last.is_exact(), "{seed}: {info:?}");
+                    assert!(info.tells_all() || subjects.seqs(&name(which)).is_some());
+                }
             }
         }
     }
