@@ -256,15 +256,18 @@ impl ConsumerFile {
         self.durable = found.saved.as_ref().is_some_and(|saved| saved.number > 0);
         self.len = found.bytes.as_ref().filter(|_| self.durable).map(Vec::len);
         self.copy = found.copy;
-        match (&found.saved, &found.copied) {
-            _ if synced => {}
-            (_, Some(_)) => self.copy.keep_newest(),
-            (Some(_), None) => self
-                .disk
+        if !synced && found.copied.is_some() {
+            self.copy.keep_newest();
+        }
+        if let (false, Some(later), Some(stored)) = (synced, found.uncopied(), &found.bytes) {
+            self.disk
                 .open(&self.dir.join(STATE), OpenMode::Existing)
                 .and_then(|file| file.sync_data())
-                .map_err(error)?,
-            (None, None) => {}
+                .map_err(error)?;
+            // The next save may write over it: by then the copy has it, or it is replaced.
+            let copied = later.number > 0
+                && self.copy.write(&*self.disk, &self.dir, stored, Durability::Synced).is_ok();
+            self.len = self.len.filter(|_| copied);
         }
         let damage = found.damage().map(|damage| format!("{STATE} {damage}"));
         let state = found.state().cloned();

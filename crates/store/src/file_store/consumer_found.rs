@@ -49,6 +49,14 @@ impl Found {
         counts.map(|saved| &saved.state)
     }
 
+    /// What the copy does not say: the file's progress, where that is the later one.
+    pub(super) fn uncopied(&self) -> Option<&Saved> {
+        let copied = self.copied.as_ref();
+        self.saved.as_ref().filter(|saved| {
+            copied.is_none_or(|copied| !saved.is_before(copied) && saved.number != copied.number)
+        })
+    }
+
     /// What is wrong with `o.dat`, for people.
     pub(super) fn damage(&self) -> Option<&'static str> {
         match (&self.bytes, &self.saved, &self.copied) {

@@ -319,20 +319,26 @@ impl FileStore {
     }
 
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
-    /// tells which of its messages were gone before.
+    /// tells which of its messages were gone before, or for which limits took them.
     fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
         if let Err(error) = self.drop_misled_index(&dead) {
             self.journal.dead.extend(dead);
             return Err(error);
         }
         dead.sort_by_key(|block| block.index);
-        let (mut syncs, mut last_seq) = (0, None);
+        // Without a later block there is room again for what limits took from an earlier one, and
+        // behind one that is still there what age took is missed.
+        let limited = self.limits.max_msgs != u64::MAX
+            || self.limits.max_bytes != u64::MAX
+            || self.limits.max_age_ns > 0;
+        let by_limits = |block: &Block| limited && block.told_by >= ToldBy::Limits;
+        let (mut syncs, mut last_seq, mut makes_room) = (0, None, false);
         let mut dead = dead.into_iter();
         while let Some(block) = dead.next() {
             let guards = |last_seq| {
                 block.unread || block.tombs.iter_from(0).next().is_some_and(|seq| seq <= last_seq)
             };
-            if syncs < MOST_ORDERED && last_seq.is_some_and(guards) {
+            if syncs < MOST_ORDERED && (makes_room || last_seq.is_some_and(guards)) {
                 if let Err(error) = self.sync_names() {
                     self.journal.dead.push(block);
                     self.journal.dead.extend(dead);
@@ -341,6 +347,7 @@ impl FileStore {
                 syncs += 1;
             }
             last_seq = last_seq.max(Some(block.last_seq));
+            makes_room |= by_limits(&block);
             let failed = self.journal.dead.len();
             self.remove_file(block);
             if self.journal.dead.len() > failed {

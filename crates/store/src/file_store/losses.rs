@@ -31,7 +31,9 @@ impl FileStore {
                 let held = lost_in(damage, &bytes, floor, ceiling);
                 // An erasure that was cut short damages what is deleted anyway.
                 let harmless = !held.is_empty() && held.clone().all(is_gone);
-                if !harmless {
+                if damage.is_witness(&bytes) {
+                    self.note_mended(number, 1);
+                } else if !harmless {
                     lost_bytes += damage.to - damage.from;
                     lost.extend(held.filter(|&seq| !is_gone(seq)));
                 }

@@ -347,7 +347,9 @@ impl FileStore {
             let whole = Record::parse(bytes, last.from).is_some_and(|record| record.has_end());
             let at_end = is_last && last.to == bytes.len();
             let hasher = Hasher::of_block(&self.config.name, number);
-            at_end && (!whole || borders::is_torn_witness(bytes, last.from, &hasher))
+            let witness =
+                last.is_witness(bytes) || borders::is_torn_witness(bytes, last.from, &hasher);
+            at_end && (!whole || witness)
         });
         let Some(torn) = torn else { return Ok(bytes.len()) };
         damage.pop();

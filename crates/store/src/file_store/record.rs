@@ -331,6 +331,15 @@ pub(super) struct Damage {
     pub(super) before_seq: u64,
 }
 
+impl Damage {
+    /// Whether it is a witness that was hit: nobody misses it.
+    pub(super) fn is_witness(&self, block: &[u8]) -> bool {
+        Record::parse(block, self.from).is_some_and(|record| {
+            record.kind == Kind::Witness && record.len == WITNESS && self.from + WITNESS == self.to
+        })
+    }
+}
+
 /// Walks a block: tells `each` about every sound record of a sequence with its offset, and answers
 /// the damage.
 ///

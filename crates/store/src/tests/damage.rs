@@ -197,6 +197,27 @@ fn a_torn_last_record_is_no_loss() {
 }
 
 #[test]
+fn a_torn_witness_is_no_loss() {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    put(&mut store, "a", "first", 1);
+    store.flush(Durability::Synced).unwrap();
+    drop(store);
+    // Its end is zeros that were there before it, and a new block was begun.
+    world.edit("msgs/1.blk", |bytes| {
+        let end = bytes.len() - 3;
+        bytes[end..].fill(0);
+    });
+    world.disk.open(&world.msgs_file("2.blk"), env::OpenMode::Create).unwrap();
+    let place = find_streams(&*world.dyn_disk(), &world.account).unwrap().remove(0);
+    let report = inspect_stream(&*world.dyn_disk(), &place, &mut |_| {}).unwrap();
+    assert!(report.is_sound(), "{:?}", report.findings);
+    let mut store = world.open();
+    assert_eq!((store.lost(), store.totals().last_seq), (None, 1));
+    assert_eq!(put(&mut *store, "a", "second", 2), 2);
+}
+
+#[test]
 fn a_tail_of_zeros_is_a_torn_tail() {
     let world = World::new(0);
     let mut store = world.create(&config());

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use env::{Crash, Disk, DiskOp, Fault};
+use env::{Crash, Disk, DiskOp, Fault, Incident};
 use types::StreamConfig;
 
 use super::{World, config, msg, payload_of, put, seqs};
@@ -187,6 +187,44 @@ fn no_handle_and_no_permission_pass() {
         assert_eq!(store.trouble(), None);
         world.disk.crash(Crash::DropUnsynced);
         assert_eq!(seqs(&mut *world.open()), [2]);
+    }
+}
+
+/// A batch that takes the place of some blocks, and the power goes at one of its changes.
+#[test]
+fn what_limits_took_stays_gone_when_the_files_of_some_blocks_go_at_once() {
+    let limits = StreamConfig { max_bytes: 1_500, ..config() };
+    for change in 0.. {
+        let world = World::new(250);
+        let mut store = world.create(&limits);
+        let put = |store: &mut FileStore, sizes: &[usize]| {
+            for &size in sizes {
+                put(store, "s", &"x".repeat(size - 31), 1);
+            }
+        };
+        // The first goes for the last of them: 2, 3, 4 and 5 are left.
+        put(&mut store, &[100, 100, 900, 300, 150]);
+        store.flush(Durability::Synced).unwrap();
+        assert_eq!(seqs(&mut store), [2, 3, 4, 5]);
+        // Two blocks go, that of 1 and 2, and that of 3.
+        put(&mut store, &[500]);
+        world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
+        let done = store.flush(Durability::Synced).is_ok();
+        for seed in 0..30 {
+            let torn = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
+            torn.disk.crash(Crash::Torn(seed));
+            let mut store = torn.open();
+            let held = seqs(&mut *store);
+            assert!(
+                held == [4, 5, 6] || !done && held == [2, 3, 4, 5],
+                "{change}, {seed}: {held:?}"
+            );
+            assert_eq!(store.lost(), None);
+        }
+        if done {
+            assert!(change > 5, "only {change} changes were tried");
+            break;
+        }
     }
 }
 

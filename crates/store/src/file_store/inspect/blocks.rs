@@ -80,7 +80,7 @@ impl Inspection<'_> {
             let Some(file) = self.read(&path)? else { continue };
             advanced(file.len() as u64);
             self.look_at_block(number, &file, &mut walk);
-            walk.is_last = false;
+            walk.is_last &= file.is_empty();
         }
         self.report.blocks.reverse();
         for (damage, part, text) in std::mem::take(&mut walk.findings).into_iter().rev() {
