@@ -2,7 +2,7 @@
 
 use store::{Canary, plant};
 
-use crate::crash_run::{WAYS_TO_FAIL, calls, crash_at, fail_at};
+use crate::crash_run::{CrashRun, WAYS_TO_FAIL, calls};
 use crate::damage_run::{SUBJECTS, Victim};
 use crate::model_run;
 use crate::verdict::{Verdict, guarded};
@@ -73,9 +73,9 @@ fn search(canary: Canary) -> Option<(String, String)> {
         for call in (seed % 3..changes.max(reads)).step_by(3) {
             let how = (call as usize / 3) % WAYS_TO_FAIL;
             if look(format!("crash, seed {seed}, change {call}"), &|| {
-                crash_at(seed, call, 1).map(|_| ())
+                CrashRun::new(seed).crash_at(call, 1).map(|_| ())
             }) || look(format!("failure, seed {seed}, change {call}, way {how}"), &|| {
-                fail_at(seed, call, how).map(|_| ())
+                CrashRun::new(seed).fail_at(call, how).map(|_| ())
             }) {
                 return found;
             }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::{Arg, Parser, ValueExt as _};
 
-use crate::crash_run::{self, WAYS_TO_FAIL};
+use crate::crash_run::{self, CrashRun, WAYS_TO_FAIL};
 use crate::damage_run::{SUBJECTS, Victim};
 use crate::model_run::{self, OPS_PER_RUN};
 use crate::verdict::{Verdict, guarded};
@@ -162,22 +162,23 @@ fn every_call(seed: u64) -> Result<u64, Finding> {
     let (changes, reads) = guarded(|| crash_run::calls(seed))
         .map_err(|wrong| Finding { replay: format!("crash {seed} 1000000"), wrong })?;
     let mut opened = 0;
+    let mut run = CrashRun::new(seed);
     for change in 0..changes {
-        opened += guarded(|| crash_run::crash_at(seed, change, 4))
+        opened += guarded(|| run.crash_at(change, 4))
             .map_err(|wrong| Finding { replay: format!("crash {seed} {change}"), wrong })?
             .crashes;
         for way in 0..WAYS_TO_FAIL {
-            opened += fails(seed, change, way)?;
+            opened += fails(&mut run, seed, change, way)?;
         }
     }
     for read in 0..reads {
-        opened += fails(seed, read, WAYS_TO_FAIL)?;
+        opened += fails(&mut run, seed, read, WAYS_TO_FAIL)?;
     }
     Ok(opened)
 }
 
-fn fails(seed: u64, call: u64, way: usize) -> Result<u64, Finding> {
-    guarded(|| crash_run::fail_at(seed, call, way))
+fn fails(run: &mut CrashRun, seed: u64, call: u64, way: usize) -> Result<u64, Finding> {
+    guarded(|| run.fail_at(call, way))
         .map(|tally| tally.crashes)
         .map_err(|wrong| Finding { replay: format!("fail {seed} {call} {way}"), wrong })
 }
@@ -305,9 +306,11 @@ fn again(what: &str) -> Verdict {
     let numbers: Vec<u64> = words.filter_map(|word| word.parse().ok()).collect();
     match (kind, numbers.as_slice()) {
         ("model", [seed]) => guarded(|| model_run::run(*seed, model_run::Kind::of(*seed))),
-        ("crash", [seed, change]) => guarded(|| crash_run::crash_at(*seed, *change, 4)).map(|_| ()),
+        ("crash", [seed, change]) => {
+            guarded(|| CrashRun::new(*seed).crash_at(*change, 4)).map(|_| ())
+        }
         ("fail", [seed, call, way]) => {
-            guarded(|| crash_run::fail_at(*seed, *call, *way as usize)).map(|_| ())
+            guarded(|| CrashRun::new(*seed).fail_at(*call, *way as usize)).map(|_| ())
         }
         _ => Err(format!("no such thing to replay: {what}")),
     }

@@ -1,11 +1,13 @@
 //! A crash at every single call that changes the disk, and each of them failing once: what is
 //! there afterwards is judged, the stream goes on from it, and crashes again.
 
+use std::collections::HashMap;
 use std::io::ErrorKind;
 
-use env::{Crash, Incident};
+use env::{Crash, DiskOp, Incident};
 
 use crate::dice::Dice;
+use crate::judged::Judged;
 use crate::keys::Keys;
 use crate::session::{Ashes, Session, Step};
 use crate::verdict::{Verdict, ensure};
@@ -85,26 +87,113 @@ fn endings(seed: u64, change: u64, torn: u64) -> Vec<Crash> {
     endings
 }
 
-/// Cuts the power at one change of a seed's session, judges every ending, and goes on from each:
-/// with a cut while it is opened, with a second cut later, and at last with a clean stop.
-///
-/// # Errors
-/// What is wrong, and what led to it.
-pub fn crash_at(seed: u64, change: u64, torn: u64) -> Verdict<Tally> {
-    let ashes = live(seed, world(seed), |world| {
-        world.disk.inject_at(change, Incident::PowerCut);
-    })
-    .map_err(|wrong| format!("before the cut: {wrong}"))?;
-    let mut tally = Tally::default();
-    for crash in endings(seed, change, torn) {
-        let led = |wrong: String| format!("{}; cut, {crash:?}: {wrong}", ashes.last());
-        tally.crashes += rise_again(ashes.fork(), crash, seed ^ change << 20).map_err(led)?;
+/// The session of a seed.
+#[derive(Debug)]
+pub struct CrashRun {
+    seed: u64,
+    judged: Judged,
+    /// Changes that fail with these as a whole or not at all, and how often the stream was opened
+    /// after that.
+    whole: HashMap<(u64, ErrorKind), u64>,
+}
+
+impl CrashRun {
+    /// Nothing of it is judged yet.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        CrashRun { seed, judged: Judged::default(), whole: HashMap::new() }
     }
-    Ok(tally)
+
+    /// Cuts the power at one change, judges every ending, and goes on from each: with a cut while
+    /// it is opened, with a second cut later, and at last with a clean stop.
+    ///
+    /// # Errors
+    /// What is wrong, and what led to it.
+    pub fn crash_at(&mut self, change: u64, torn: u64) -> Verdict<Tally> {
+        let seed = self.seed;
+        let ashes = live(seed, world(seed), |world| {
+            world.disk.inject_at(change, Incident::PowerCut);
+        })
+        .map_err(|wrong| format!("before the cut: {wrong}"))?;
+        let mut tally = Tally::default();
+        for crash in endings(seed, change, torn) {
+            let mut fork = ashes.fork();
+            fork.crash(crash);
+            let seed = seed ^ change << 20;
+            tally.crashes += self
+                .judged
+                .once(fork, Some(seed), |judged, ashes| rise_again(judged, ashes, seed))
+                .map_err(|wrong| format!("{}; cut, {crash:?}: {wrong}", ashes.last()))?;
+        }
+        Ok(tally)
+    }
+
+    /// Makes one change, or one read, fail; the stream goes on as it can, and is opened again at
+    /// the end.
+    ///
+    /// # Errors
+    /// What is wrong, and what led to it.
+    pub fn fail_at(&mut self, call: u64, how: usize) -> Verdict<Tally> {
+        let (seed, dice) = (self.seed, self.seed ^ 7 << 56);
+        let incident = FAILURES.get(how);
+        if let Some(Incident::Half(kind)) = incident
+            && let Some(&opened) = self.whole.get(&(call, *kind))
+        {
+            return Ok(Tally { crashes: opened, failures: 1 });
+        }
+        let mut what = String::new();
+        let ashes = live(seed, world(seed), |world| match incident {
+            Some(incident) => {
+                what = format!("{incident:?} at change {call}");
+                world.disk.inject_at(call, *incident);
+            }
+            None => {
+                what = format!("read {call} fails");
+                world.disk.fail_read_at(call, ErrorKind::Other);
+            }
+        })
+        .map_err(|wrong| format!("{what}: {wrong}"))?;
+        let hit = ashes.world().disk.hit();
+        ashes.world().disk.clear_faults();
+        let mut opened = 0;
+        for crash in [None, Some(Crash::KeepAll), Some(Crash::DropUnsynced)] {
+            let mut fork = ashes.fork();
+            if let Some(crash) = crash {
+                fork.crash(crash);
+            }
+            opened += self
+                .judged
+                .once(fork, Some(dice), |_, ashes| stay_well(ashes, dice))
+                .map_err(|wrong| format!("{what}; {}; {crash:?}: {wrong}", ashes.last()))?;
+        }
+        if let Some(Incident::Error(kind)) = incident
+            && hit != Some(DiskOp::Write)
+        {
+            self.whole.insert((call, *kind), opened);
+        }
+        Ok(Tally { crashes: opened, failures: 1 })
+    }
+}
+
+/// Opens, and goes on without any failure.
+fn stay_well(mut ashes: Ashes, seed: u64) -> Verdict<u64> {
+    if let Some(mut session) = ashes.rise(seed, None)? {
+        let step = go_on(&mut session, STEPS_AFTER)?;
+        ensure!(step == Step::Done, "{}: down on a disk that is well", session.last);
+        session.compare()?;
+    }
+    Ok(1)
+}
+
+/// Opens, and is done.
+fn rise_once(judged: &mut Judged, ashes: Ashes, seed: u64) -> Verdict<u64> {
+    // Only keys are left to chance.
+    let dice = ashes.world().keys().map(|_| seed);
+    judged.once(ashes, dice, |_, mut ashes| ashes.rise(seed, None).map(|_| 1))
 }
 
 /// Opens, goes on, crashes and opens again; answers how often it was opened.
-fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
+fn rise_again(judged: &mut Judged, mut ashes: Ashes, seed: u64) -> Verdict<u64> {
     let mut dice = Dice::new(seed);
     let mut opened = 1;
     // The power goes a second time while the stream is opened.
@@ -113,14 +202,12 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
         // A change of keys takes many calls.
         let calls = if ashes.world().is_encrypted() && dice.once_in(2) { 120 } else { 12 };
         let cut_at = dice.below(calls);
-        if fork.rise(Some(crash), seed ^ 1 << 56, Some(cut_at))?.is_none()
-            && fork.world().disk.is_dead()
-        {
-            opened += 1;
+        if fork.rise(seed ^ 1 << 56, Some(cut_at))?.is_none() && fork.world().disk.is_dead() {
             let again = Crash::Torn(dice.roll());
             let ending = if dice.once_in(2) { Crash::DropUnsynced } else { again };
             // What was in the page cache only may be lost now; what was synced is not.
-            fork.rise(Some(ending), seed ^ 2 << 56, None)
+            fork.crash(ending);
+            opened += rise_once(judged, fork, seed ^ 2 << 56)
                 .map_err(|wrong| format!("cut at {cut_at} of opening, {ending:?}: {wrong}"))?;
         }
     }
@@ -130,20 +217,21 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
         let mut fork = ashes.fork();
         let calls = if stumbles.once_in(2) { 120 } else { 12 };
         let call = stumbles.below(calls);
-        fork.stumble(crash, seed ^ 8 << 56, call);
-        opened += 1;
-        let again = if stumbles.once_in(2) { Some(Crash::DropUnsynced) } else { None };
-        fork.rise(again, seed ^ 9 << 56, None)
+        fork.stumble(seed ^ 8 << 56, call);
+        let again = stumbles.once_in(2).then_some(Crash::DropUnsynced);
+        if let Some(again) = again {
+            fork.crash(again);
+        }
+        opened += rise_once(judged, fork, seed ^ 9 << 56)
             .map_err(|wrong| format!("call {call} of opening fails, {again:?}: {wrong}"))?;
     }
-    let Some(mut session) = ashes.rise(Some(crash), seed ^ 3 << 56, None)? else {
+    let Some(mut session) = ashes.rise(seed ^ 3 << 56, None)? else {
         return Ok(opened);
     };
     // What is served is durable: the power may go right away.
-    opened += 1;
-    session
-        .fork_ashes()
-        .rise(Some(Crash::DropUnsynced), seed ^ 4 << 56, None)
+    let mut fork = session.fork_ashes();
+    fork.crash(Crash::DropUnsynced);
+    opened += rise_once(judged, fork, seed ^ 4 << 56)
         .map_err(|wrong| format!("cut again at once: {wrong}"))?;
     // On with the workload, and a cut somewhere in it.
     let cut_at = session.world.disk.changes() + dice.below(40);
@@ -157,9 +245,8 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
     let led = format!("{}; {step:?}, {ending:?}", session.last);
     let mut ashes = session.abandon(true);
     opened += 1;
-    let risen = ashes
-        .rise(Some(ending), seed ^ 5 << 56, None)
-        .map_err(|wrong| format!("{led}: {wrong}"))?;
+    ashes.crash(ending);
+    let risen = ashes.rise(seed ^ 5 << 56, None).map_err(|wrong| format!("{led}: {wrong}"))?;
     let Some(mut session) = risen else { return Ok(opened) };
     // To the end, without any failure.
     let step = go_on(&mut session, STEPS_AFTER)?;
@@ -168,44 +255,10 @@ fn rise_again(mut ashes: Ashes, crash: Crash, seed: u64) -> Verdict<u64> {
     session.stop().map_err(|wrong| format!("{}: {wrong}", session.last))?;
     let last = session.last.clone();
     let mut ashes = session.abandon(true);
-    ashes
-        .rise(Some(Crash::DropUnsynced), seed ^ 6 << 56, None)
+    ashes.crash(Crash::DropUnsynced);
+    opened += rise_once(judged, ashes, seed ^ 6 << 56)
         .map_err(|wrong| format!("{last}; stopped: {wrong}"))?;
-    Ok(opened + 1)
-}
-
-/// Makes one change, or one read, of a seed's session fail; the stream goes on as it can, and
-/// is opened again at the end.
-///
-/// # Errors
-/// What is wrong, and what led to it.
-pub fn fail_at(seed: u64, call: u64, how: usize) -> Verdict<Tally> {
-    let mut what = String::new();
-    let ashes = live(seed, world(seed), |world| match FAILURES.get(how) {
-        Some(incident) => {
-            what = format!("{incident:?} at change {call}");
-            world.disk.inject_at(call, *incident);
-        }
-        None => {
-            what = format!("read {call} fails");
-            world.disk.fail_read_at(call, ErrorKind::Other);
-        }
-    })
-    .map_err(|wrong| format!("{what}: {wrong}"))?;
-    ashes.world().disk.clear_faults();
-    let mut opened = 0;
-    for crash in [None, Some(Crash::KeepAll), Some(Crash::DropUnsynced)] {
-        let mut fork = ashes.fork();
-        let led = |wrong: String| format!("{what}; {}; {crash:?}: {wrong}", ashes.last());
-        opened += 1;
-        let Some(mut session) = fork.rise(crash, seed ^ 7 << 56, None).map_err(led)? else {
-            continue;
-        };
-        let step = go_on(&mut session, STEPS_AFTER).map_err(led)?;
-        ensure!(step == Step::Done, "{what}; {}: down on a disk that is well", session.last);
-        session.compare().map_err(led)?;
-    }
-    Ok(Tally { crashes: opened, failures: 1 })
+    Ok(opened)
 }
 
 /// How many ways there are for a change to fail; the next number is a failing read.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use env::{Crash, Disk};
 use store::{
@@ -92,7 +93,7 @@ impl Victim {
                 _ => format!("s.{}", number % 4),
             };
             let msg = ModelMsg {
-                subject,
+                subject: subject.into(),
                 headers: headers.as_bytes().to_vec(),
                 payload: format!("payload {number}").into_bytes(),
                 ts: at(number),
@@ -108,7 +109,7 @@ impl Victim {
             };
             let size = store.size_of(new.subject.len(), new.headers.len(), new.payload.len());
             store.append(new, &mut |_| {}).map_err(say)?;
-            model.append(ModelMsg { size, ..msg }).map_err(str::to_owned)?;
+            model.append(Arc::new(ModelMsg { size, ..msg })).map_err(str::to_owned)?;
             store.flush(Durability::Synced).map_err(say)
         };
         for number in 1..=16 {

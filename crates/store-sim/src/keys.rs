@@ -6,7 +6,7 @@ use store::{Encryption, MasterKey, StoreCipher};
 use crate::dice::Dice;
 
 /// The keys of a stream that is encrypted, or is going to be.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
     cipher: StoreCipher,
     /// Of the key; 0 while the stream is plain.

@@ -13,6 +13,7 @@ pub mod cli;
 pub mod crash_run;
 pub mod damage_run;
 pub mod dice;
+pub mod judged;
 pub mod keys;
 pub mod model;
 pub mod model_run;

@@ -2,6 +2,7 @@
 //! written down once more, as simply as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use store::{Filter, MsgRef, Purge, StreamStore};
 use types::{Discard, StreamConfig, Timestamp};
@@ -13,7 +14,7 @@ use crate::verdict::{Verdict, ensure, same};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelMsg {
     /// Literal subject.
-    pub subject: String,
+    pub subject: Arc<str>,
     /// Header block, or empty.
     pub headers: Vec<u8>,
     /// Payload.
@@ -37,17 +38,17 @@ impl ModelMsg {
     }
 }
 
-/// Everything in a map.
-#[derive(Clone, Debug)]
+/// Everything in a map; copies share what is large.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Model {
     /// What the stream is to do.
-    pub config: StreamConfig,
+    pub config: Arc<StreamConfig>,
     /// By sequence.
-    pub msgs: BTreeMap<u64, ModelMsg>,
+    pub msgs: BTreeMap<u64, Arc<ModelMsg>>,
     /// Highest sequence ever given out.
     pub last_seq: u64,
     bytes: u64,
-    by_subject: BTreeMap<String, BTreeSet<u64>>,
+    by_subject: BTreeMap<Arc<str>, BTreeSet<u64>>,
 }
 
 impl Model {
@@ -55,7 +56,7 @@ impl Model {
     #[must_use]
     pub fn new(config: &StreamConfig) -> Self {
         Model {
-            config: config.clone(),
+            config: Arc::new(config.clone()),
             msgs: BTreeMap::new(),
             last_seq: config.first_seq.max(1) - 1,
             bytes: 0,
@@ -64,10 +65,10 @@ impl Model {
     }
 
     /// Puts a message in, whatever the limits.
-    pub fn insert(&mut self, seq: u64, msg: ModelMsg) {
+    pub fn insert(&mut self, seq: u64, msg: Arc<ModelMsg>) {
         self.remove(seq);
         self.bytes += msg.size;
-        self.by_subject.entry(msg.subject.clone()).or_default().insert(seq);
+        self.by_subject.entry(Arc::clone(&msg.subject)).or_default().insert(seq);
         self.msgs.insert(seq, msg);
     }
 
@@ -103,19 +104,19 @@ impl Model {
         self.by_subject.get(subject)?.first().copied()
     }
 
-    fn matching(&self, filter: &Filter) -> Vec<u64> {
-        let fits = |(subject, _): &(&String, &BTreeSet<u64>)| filter.matches(subject.as_bytes());
-        let mut seqs: Vec<u64> =
-            self.by_subject.iter().filter(fits).flat_map(|(_, seqs)| seqs).copied().collect();
+    fn matching(&self, filter: &Filter) -> Matching<'_> {
+        let fits = |(subject, _): &(&Arc<str>, &BTreeSet<u64>)| filter.matches(subject.as_bytes());
+        let subjects: Vec<_> = self.by_subject.iter().filter(fits).collect();
+        let mut seqs: Vec<u64> = subjects.iter().flat_map(|(_, seqs)| *seqs).copied().collect();
         seqs.sort_unstable();
-        seqs
+        Matching { subjects, seqs }
     }
 
     /// Appends and applies the limits: the sequence and what went, or the text of the refusal.
     ///
     /// # Errors
     /// What discard new says.
-    pub fn append(&mut self, msg: ModelMsg) -> Result<(u64, Vec<u64>), &'static str> {
+    pub fn append(&mut self, msg: Arc<ModelMsg>) -> Result<(u64, Vec<u64>), &'static str> {
         let config = &self.config;
         let held = self.count_of(&msg.subject);
         let full = config.max_msgs_per_subject > 0 && held as i64 >= config.max_msgs_per_subject;
@@ -134,7 +135,7 @@ impl Model {
                 }
             }
         }
-        let subject = msg.subject.clone();
+        let subject = Arc::clone(&msg.subject);
         self.last_seq += 1;
         self.insert(self.last_seq, msg);
         let mut gone = self.thin_out(&subject);
@@ -171,7 +172,7 @@ impl Model {
 
     /// Applies the limits to what is held; answers what went.
     pub fn enforce(&mut self) -> Vec<u64> {
-        let subjects: Vec<String> = self.by_subject.keys().cloned().collect();
+        let subjects: Vec<Arc<str>> = self.by_subject.keys().cloned().collect();
         let mut gone: Vec<u64> =
             subjects.iter().flat_map(|subject| self.thin_out(subject)).collect();
         gone.extend(self.cut_front());
@@ -181,7 +182,7 @@ impl Model {
     /// What a purge removes.
     pub fn purge(&mut self, purge: &Purge) -> Vec<u64> {
         let end = if purge.below_seq == 0 { u64::MAX } else { purge.below_seq };
-        let mut gone = self.matching(&purge.filter);
+        let mut gone = self.matching(&purge.filter).seqs;
         gone.retain(|&seq| seq < end);
         gone.truncate(gone.len().saturating_sub(purge.keep as usize));
         for &seq in &gone {
@@ -196,7 +197,12 @@ impl Model {
     /// What is due, without removing it.
     #[must_use]
     pub fn due(&self, now: Timestamp) -> Vec<u64> {
-        let age = self.config.max_age_ns;
+        self.due_by(now, self.config.max_age_ns)
+    }
+
+    /// The same if messages lived as long as `age`.
+    #[must_use]
+    pub fn due_by(&self, now: Timestamp, age: i64) -> Vec<u64> {
         let is_due = |msg: &ModelMsg| {
             let lived = now.unix_ns() - msg.ts.unix_ns();
             let by_age = age > 0 && msg.ttl_seconds >= 0 && lived >= age;
@@ -353,8 +359,7 @@ impl Model {
                 self.ask(store, filter, &matching, from, question)?;
             }
         }
-        let mut want =
-            self.by_subject.iter().filter(|(subject, _)| filter.matches(subject.as_bytes()));
+        let mut want = matching.subjects.iter();
         let mut wrong = None;
         store.subject_totals(filter, &mut |subject, count| {
             let want = want.next().map(|(subject, seqs)| (subject, seqs.len() as u64));
@@ -372,41 +377,55 @@ impl Model {
         &self,
         store: &mut dyn StreamStore,
         filter: &Filter,
-        matching: &[u64],
+        matching: &Matching<'_>,
         from: u64,
         question: Question,
     ) -> Verdict {
         match question {
             Question::Next => {
                 let next = store.next_match(filter, from).map_err(|error| error.to_string())?;
-                let want = matching.iter().copied().find(|&seq| seq >= from);
+                let want = matching.from(from).first().copied();
                 same!(next.as_ref().map(|got| got.seq), want, "next from {from}");
                 ensure!(self.is_as_held(next.as_ref()), "next from {from}: {next:?}");
             }
             Question::Last => {
                 let last = store.last_match(filter, from).map_err(|error| error.to_string())?;
-                let want = matching.iter().copied().rfind(|&seq| seq <= from);
+                let want = matching.up_to(from).last().copied();
                 same!(last.as_ref().map(|got| got.seq), want, "last up to {from}");
                 ensure!(self.is_as_held(last.as_ref()), "last up to {from}: {last:?}");
             }
             Question::Count => {
-                let count = matching.iter().filter(|&&seq| seq >= from).count() as u64;
+                let count = matching.from(from).len() as u64;
                 same!(store.count_from(from, filter), count, "count from {from}");
             }
             Question::LastPerSubject => {
-                let mut subjects: BTreeSet<&str> = BTreeSet::new();
-                let mut want: Vec<u64> = matching
-                    .iter()
-                    .copied()
-                    .filter(|&seq| seq <= from)
-                    .rev()
-                    .filter(|seq| self.msgs.get(seq).is_some_and(|m| subjects.insert(&m.subject)))
-                    .collect();
-                want.reverse();
+                let last = |seqs: &BTreeSet<u64>| seqs.range(..=from).next_back().copied();
+                let mut want: Vec<u64> =
+                    matching.subjects.iter().filter_map(|(_, seqs)| last(seqs)).collect();
+                want.sort_unstable();
                 same!(store.last_per_subject(filter, from), want, "last per subject up to {from}");
             }
         }
         Ok(())
+    }
+}
+
+/// What a filter selects.
+struct Matching<'m> {
+    subjects: Vec<(&'m Arc<str>, &'m BTreeSet<u64>)>,
+    /// Of all these subjects, ascending.
+    seqs: Vec<u64>,
+}
+
+impl Matching<'_> {
+    fn from(&self, from: u64) -> &[u64] {
+        let start = self.seqs.partition_point(|&seq| seq < from);
+        self.seqs.get(start..).unwrap_or_default()
+    }
+
+    fn up_to(&self, last: u64) -> &[u64] {
+        let end = self.seqs.partition_point(|&seq| seq <= last);
+        self.seqs.get(..end).unwrap_or_default()
     }
 }
 

@@ -1,12 +1,14 @@
 //! Random operations on a store and on the model, which must answer alike; the store is stopped,
 //! killed, powered off and opened again in between, and its disk fills up.
 
+use std::sync::Arc;
+
 use env::{Crash, Disk};
 use store::{Durability, Filter, MemStore, NewMsg, Removed, StoreError, StreamStore, Upkeep};
 
 use crate::dice::Dice;
 use crate::keys::Keys;
-use crate::model::Model;
+use crate::model::{Model, ModelMsg};
 use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
 use crate::world::{World, at};
@@ -51,8 +53,8 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
     };
     let want = match op {
         Op::Append(msg) => {
-            let mut msg = msg.clone();
-            msg.size = store.size_of(msg.subject.len(), msg.headers.len(), msg.payload.len());
+            let size = store.size_of(msg.subject.len(), msg.headers.len(), msg.payload.len());
+            let msg = Arc::new(ModelMsg { size, ..msg.clone() });
             let new = NewMsg {
                 subject: msg.subject.as_bytes(),
                 headers: &msg.headers,
@@ -61,7 +63,6 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
                 ttl_seconds: msg.ttl_seconds,
             };
             let got = store.append(new, &mut removed).map_err(|error| error.to_string());
-            let size = msg.size;
             match (got, model.append(msg)) {
                 (Ok(seq), Ok((model_seq, gone))) => {
                     same!(seq, model_seq, "sequence");
@@ -112,7 +113,7 @@ pub fn apply(store: &mut dyn StreamStore, model: &mut Model, op: &Op, seconds: i
             store
                 .update_config(config, &mut removed)
                 .map_err(|error| format!("configure: {error}"))?;
-            model.config = (**config).clone();
+            model.config = Arc::new((**config).clone());
             model.enforce()
         }
     };
@@ -310,7 +311,7 @@ impl Run {
         world.check_encrypted()?;
         self.world = Some(world);
         self.store = opened.store;
-        ensure!(opened.config == self.model.config, "another configuration: {:?}", opened.config);
+        ensure!(opened.config == *self.model.config, "another configuration: {:?}", opened.config);
         // Age is applied by the owner, who knows the time.
         self.model.expire(at(self.expired_at));
         self.store

@@ -1,7 +1,10 @@
 //! What must, may and must not be there after a crash, a failed call, or a restart.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use env::Crash;
 use store::{ConsumerMeta, ConsumerState, Filter, RecoveredConsumer, StreamStore};
 use types::StreamConfig;
 
@@ -18,20 +21,20 @@ enum Leaving {
 }
 
 /// What is known since one point in time: all of then, and what was asked since.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Known {
-    sure: Model,
+    sure: Arc<Model>,
     leaving: BTreeMap<u64, Leaving>,
     /// More than one where a sequence was given out again because the first was refused.
-    coming: BTreeMap<u64, Vec<ModelMsg>>,
+    coming: BTreeMap<u64, Vec<Arc<ModelMsg>>>,
     /// No sequence beyond it was given out.
     highest: u64,
 }
 
 impl Known {
-    fn of(model: &Model) -> Known {
+    fn of(model: &Arc<Model>) -> Known {
         Known {
-            sure: model.clone(),
+            sure: Arc::clone(model),
             leaving: BTreeMap::new(),
             coming: BTreeMap::new(),
             highest: model.last_seq,
@@ -42,7 +45,7 @@ impl Known {
 /// A consumer as it may be found: configuration, and progress if any was stored.
 pub type ConsumerFound = (ConsumerMeta, Option<ConsumerState>);
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct ConsumerKnown {
     /// None: there is no such consumer.
     sure: Option<ConsumerFound>,
@@ -64,7 +67,7 @@ fn displaced_by(sure: &Model, seen: &Model) -> BTreeSet<u64> {
     let mut displaced = BTreeSet::new();
     for (&seq, msg) in seen.msgs.range(sure.last_seq + 1..) {
         model.last_seq = seq - 1;
-        if let Ok((_, gone)) = model.append(msg.clone()) {
+        if let Ok((_, gone)) = model.append(Arc::clone(msg)) {
             displaced.extend(gone);
         }
     }
@@ -72,10 +75,10 @@ fn displaced_by(sure: &Model, seen: &Model) -> BTreeSet<u64> {
 }
 
 /// All that is known of a stream and its consumers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oracle {
     /// With everything that was asked.
-    pub now: Model,
+    pub now: Arc<Model>,
     synced: Known,
     written: Known,
     configs: Vec<StreamConfig>,
@@ -85,16 +88,16 @@ pub struct Oracle {
     /// Up to here such holes may be reported, at once or later.
     doubtful_up_to: u64,
     /// What expired when it was last judged.
-    expired: Vec<(u64, ModelMsg)>,
+    expired: Vec<(u64, Arc<ModelMsg>)>,
     /// A power cut kept an arbitrary part of what was not synced.
-    pub torn: bool,
+    torn: bool,
 }
 
 impl Oracle {
     /// A stream that was just made.
     #[must_use]
     pub fn new(config: &StreamConfig) -> Self {
-        let now = Model::new(config);
+        let now = Arc::new(Model::new(config));
         Oracle {
             synced: Known::of(&now),
             written: Known::of(&now),
@@ -125,16 +128,16 @@ impl Oracle {
     /// Somebody is about to ask for the removal of what this selects, wherever that is held.
     pub fn asked_of_all(&mut self, mut select: impl FnMut(&mut Model) -> Vec<u64>) {
         self.both(|known| {
-            for seq in select(&mut known.sure.clone()) {
+            for seq in select(&mut Model::clone(&known.sure)) {
                 known.leaving.insert(seq, Leaving::Asked);
             }
         });
     }
 
     /// A message is about to be appended as `seq`, and limits to make room for it.
-    pub fn asked_to_come(&mut self, seq: u64, msg: &ModelMsg, gone: &[u64]) {
+    pub fn asked_to_come(&mut self, seq: u64, msg: &Arc<ModelMsg>, gone: &[u64]) {
         self.both(|known| {
-            known.coming.entry(seq).or_default().push(msg.clone());
+            known.coming.entry(seq).or_default().push(Arc::clone(msg));
             known.highest = known.highest.max(seq);
             for &gone in gone {
                 known.leaving.entry(gone).or_insert(Leaving::MadeRoom(seq));
@@ -169,6 +172,15 @@ impl Oracle {
             self.synced = Known::of(&self.now);
             self.relaxed = false;
             self.torn = false;
+        }
+    }
+
+    /// The power is cut, or the process ends; answers since when is to be judged.
+    pub fn crashed(&mut self, crash: Crash) -> Since {
+        self.torn |= self.relaxed && matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
+        match crash {
+            Crash::KeepAll if self.written != self.synced => Since::Written,
+            _ => Since::Synced,
         }
     }
 
@@ -229,11 +241,7 @@ impl Oracle {
     /// What is due at `now` by the configuration that was found may go without anybody asking: it
     /// may be newer than what is sure.
     fn let_go_of_due(&mut self, now: types::Timestamp, config: &StreamConfig) {
-        let due = |model: &Model| {
-            let mut model = model.clone();
-            model.config = config.clone();
-            model.due(now)
-        };
+        let due = |model: &Model| model.due_by(now, config.max_age_ns);
         self.both(|known| {
             for seq in due(&known.sure) {
                 known.leaving.insert(seq, Leaving::Asked);
@@ -301,11 +309,11 @@ impl Oracle {
                 return Err(format!("{seq} {what}: {got:?}"));
             };
             ensure!(from <= seq, "{seq} again");
-            seen.insert(seq, msg.clone());
+            seen.insert(seq, Arc::clone(msg));
             from = seq + 1;
         }
         seen.last_seq = totals.last_seq;
-        let displaced = displaced_by(&known.sure, &seen);
+        let displaced = LazyCell::new(|| displaced_by(&known.sure, &seen));
         for seq in known.sure.msgs.keys().filter(|seq| !seen.msgs.contains_key(seq)) {
             match known.leaving.get(seq) {
                 Some(Leaving::Asked) => {}
@@ -343,10 +351,10 @@ impl Oracle {
         }
         let held = |seq: u64| {
             let coming = known.coming.get(&seq).and_then(|msgs| msgs.last());
-            Some((seq, known.sure.msgs.get(&seq).or(coming)?.clone()))
+            Some((seq, Arc::clone(known.sure.msgs.get(&seq).or(coming)?)))
         };
         self.expired = expired.into_iter().filter_map(held).collect();
-        self.now = seen;
+        self.now = Arc::new(seen);
         Ok(())
     }
 
@@ -378,7 +386,7 @@ impl Oracle {
         let expired = std::mem::take(&mut self.expired);
         self.both(|known| {
             for (seq, msg) in &expired {
-                known.sure.insert(*seq, msg.clone());
+                Arc::make_mut(&mut known.sure).insert(*seq, Arc::clone(msg));
                 known.leaving.insert(*seq, Leaving::Asked);
             }
         });

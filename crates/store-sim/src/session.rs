@@ -2,6 +2,7 @@
 //! after it was acknowledged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use env::Crash;
 use store::{
@@ -11,8 +12,10 @@ use store::{
 use types::{AckPolicy, ConsumerConfig, SequencePair};
 
 use crate::dice::Dice;
+use crate::keys::Keys;
+use crate::model::{Model, ModelMsg};
 use crate::oracle::{Oracle, Since};
-use crate::steps::{Op, Scale, filters, is_shown, random_config, random_op};
+use crate::steps::{Op, Scale, filters, is_shown, payloads, random_config, random_op};
 use crate::verdict::{Verdict, ensure, same};
 use crate::world::{World, at};
 
@@ -41,9 +44,9 @@ pub struct Session {
     pub last: String,
     store: Option<Box<dyn StreamStore>>,
     consumers: BTreeMap<String, Box<dyn ConsumerStore>>,
-    /// Payloads that were overwritten, durably: no file may hold them.
-    erased: Vec<Vec<u8>>,
-    erasing: Vec<Vec<u8>>,
+    /// What was overwritten, durably: no file may hold its payload.
+    erased: Vec<Arc<ModelMsg>>,
+    erasing: Vec<Arc<ModelMsg>>,
 }
 
 /// What a power cut leaves open: a session that can be judged more than once.
@@ -51,9 +54,30 @@ pub struct Session {
 pub struct Ashes {
     world: World,
     oracle: Oracle,
+    /// What must be there by now.
+    since: Since,
     seconds: i64,
     last: String,
     made: bool,
+}
+
+/// All of a session's ashes that what comes after them depends on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    disk: u64,
+    keys: Option<Keys>,
+    oracle: Oracle,
+    since: Since,
+    seconds: i64,
+    made: bool,
+}
+
+impl State {
+    /// A number for the disk alone.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.disk
+    }
 }
 
 impl Session {
@@ -87,6 +111,7 @@ impl Session {
         Ashes {
             world: self.world,
             oracle: self.oracle,
+            since: Since::Synced,
             seconds: self.seconds,
             last: self.last,
             made,
@@ -99,6 +124,7 @@ impl Session {
         Ashes {
             world: self.world.fork(),
             oracle: self.oracle.clone(),
+            since: Since::Synced,
             seconds: self.seconds,
             last: self.last.clone(),
             made: true,
@@ -163,7 +189,12 @@ impl Session {
             return Ok(Step::Down);
         }
         self.oracle
-            .judge(&mut **store, Since::Written, at(self.seconds), &self.oracle.now.config.clone())
+            .judge(
+                &mut **store,
+                Since::Written,
+                at(self.seconds),
+                &Arc::clone(&self.oracle.now.config),
+            )
             .map_err(|wrong| format!("after a failed call: {wrong}"))?;
         Ok(Step::Failed)
     }
@@ -178,15 +209,15 @@ impl Session {
                 return Ok(flushed);
             }
         }
-        let mut next = self.oracle.now.clone();
+        let mut next = Model::clone(&self.oracle.now);
         let Some(store) = &mut self.store else { return Ok(Step::Down) };
         let mut told = Vec::new();
         let now = at(self.seconds);
         let mut removed = |removed: store::Removed<'_>| told.push(removed.seq);
         let (result, gone) = match op {
             Op::Append(msg) => {
-                let mut msg = msg.clone();
-                msg.size = store.size_of(msg.subject.len(), msg.headers.len(), msg.payload.len());
+                let size = store.size_of(msg.subject.len(), msg.headers.len(), msg.payload.len());
+                let msg = Arc::new(ModelMsg { size, ..msg.clone() });
                 let new = NewMsg {
                     subject: msg.subject.as_bytes(),
                     headers: &msg.headers,
@@ -194,7 +225,7 @@ impl Session {
                     ts: msg.ts,
                     ttl_seconds: msg.ttl_seconds,
                 };
-                match next.append(msg.clone()) {
+                match next.append(Arc::clone(&msg)) {
                     Ok((seq, gone)) => {
                         self.oracle.asked_to_come(seq, &msg, &gone);
                         let result = store.append(new, &mut removed);
@@ -226,9 +257,9 @@ impl Session {
                 if let Some(held) = held
                     && result.is_ok()
                     && *erase == Erase::Overwrite
-                    && held.payload.len() >= 18
+                    && !held.payload.is_empty()
                 {
-                    self.erasing.push(held.payload);
+                    self.erasing.push(held);
                 }
                 (result.map(|_| ()), if next.last_seq >= *seq { vec![*seq] } else { Vec::new() })
             }
@@ -251,11 +282,11 @@ impl Session {
             }
             Op::Configure(config) => {
                 self.oracle.configuring(config);
-                next.config = (**config).clone();
+                next.config = Arc::new((**config).clone());
                 let gone = next.enforce();
                 self.oracle.asked_to_go(&gone);
                 self.oracle.asked_of_all(|model| {
-                    model.config = (**config).clone();
+                    model.config = Arc::new((**config).clone());
                     model.enforce()
                 });
                 (store.update_config(config, &mut removed), gone)
@@ -274,7 +305,7 @@ impl Session {
                 if !matches!(op, Op::Remove(..)) {
                     same!(told, want, "removed");
                 }
-                self.oracle.now = next;
+                self.oracle.now = Arc::new(next);
                 if let Some(store) = &self.store {
                     self.oracle.now.compare_totals(&**store)?;
                 }
@@ -285,7 +316,7 @@ impl Session {
                 if step == Step::Failed {
                     // Of a failed change of limits either may hold.
                     if let Op::Configure(config) = op {
-                        self.oracle.now.config = (**config).clone();
+                        Arc::make_mut(&mut self.oracle.now).config = Arc::new((**config).clone());
                         return Ok(Step::Down);
                     }
                     return self.look_again();
@@ -340,13 +371,11 @@ impl Session {
         if self.erased.is_empty() {
             return Ok(());
         }
-        for (path, bytes) in self.world.disk.files(&self.world.dir()) {
-            for payload in &self.erased {
-                let found = bytes.windows(payload.len()).any(|window| window == &payload[..]);
-                ensure!(!found, "an erased payload is still in {}", path.display());
-            }
-        }
-        Ok(())
+        let is_erased =
+            |start: &[u8]| self.erased.iter().any(|msg| start.starts_with(&msg.payload));
+        self.world
+            .no_file(&self.world.dir(), |bytes| payloads(bytes).any(is_erased))
+            .map_err(|path| format!("an erased payload is still in {path}"))
     }
 
     fn use_consumer(&mut self) -> Verdict<Step> {
@@ -509,11 +538,30 @@ impl Ashes {
         &self.world
     }
 
-    /// Crashes, and one call of the disk fails while the stream is opened, whether that succeeds or
-    /// not. What is left was never served.
-    pub fn stumble(&mut self, crash: Crash, seed: u64, call: u64) {
-        self.oracle.torn |= matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
+    /// Everything that decides on what comes of them, but for dice.
+    #[must_use]
+    pub fn state(&self) -> State {
+        State {
+            disk: self.world.disk.digest(),
+            keys: self.world.keys().cloned(),
+            oracle: self.oracle.clone(),
+            since: self.since,
+            seconds: self.seconds,
+            made: self.made,
+        }
+    }
+
+    /// The power is cut, or the process ends.
+    pub fn crash(&mut self, crash: Crash) {
+        self.since = self.oracle.crashed(crash);
         self.world.disk.crash(crash);
+        self.last.push_str(&format!("; {crash:?}"));
+    }
+
+    /// One call of the disk fails while the stream is opened, whether that succeeds or not. What
+    /// is left was never served. A sync that fails may lose what was only written.
+    pub fn stumble(&mut self, seed: u64, call: u64) {
+        self.since = Since::Synced;
         self.world.change_keys(&mut Dice::new(seed));
         let at = self.world.disk.changes() + call;
         self.world.disk.inject_at(at, env::Incident::Error(std::io::ErrorKind::Other));
@@ -521,21 +569,12 @@ impl Ashes {
         self.world.disk.clear_faults();
     }
 
-    /// Crashes, opens the stream again and judges what is there. `None` where there is no stream,
-    /// or the power went again while it was opened; `seed` decides what happens next.
+    /// Opens the stream again and judges what is there. `None` where there is no stream, or the
+    /// power went again while it was opened; `seed` decides what happens next.
     ///
     /// # Errors
     /// What is wrong.
-    pub fn rise(
-        &mut self,
-        crash: Option<Crash>,
-        seed: u64,
-        cut_at: Option<u64>,
-    ) -> Verdict<Option<Session>> {
-        if let Some(crash) = crash {
-            self.oracle.torn |= matches!(crash, Crash::Torn(_) | Crash::Scattered(_));
-            self.world.disk.crash(crash);
-        }
+    pub fn rise(&mut self, seed: u64, cut_at: Option<u64>) -> Verdict<Option<Session>> {
         if let Some(offset) = cut_at {
             let at = self.world.disk.changes() + offset;
             self.world.disk.inject_at(at, env::Incident::PowerCut);
@@ -552,14 +591,10 @@ impl Ashes {
         self.world.settle_keys();
         self.world.check_encrypted()?;
         let mut store = opened.store;
-        let since = match crash {
-            Some(Crash::KeepAll) => Since::Written,
-            _ => Since::Synced,
-        };
         let mut oracle = self.oracle.clone();
         let found = store.take_recovered_consumers();
         oracle.judge_consumers(&found)?;
-        oracle.judge(&mut *store, since, at(self.seconds), &opened.config)?;
+        oracle.judge(&mut *store, self.since, at(self.seconds), &opened.config)?;
         oracle.adopt(&opened.config);
         oracle
             .now
@@ -572,7 +607,7 @@ impl Ashes {
             oracle,
             dice: Dice::new(seed),
             seconds: self.seconds,
-            last: format!("{}; {crash:?}", self.last),
+            last: self.last.clone(),
             store: Some(store),
             consumers,
             erased: Vec::new(),

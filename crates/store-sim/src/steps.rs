@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use memchr::memchr_iter;
 use store::{Erase, Filter, Purge};
 use types::{Compression, Discard, Retention, StreamConfig};
 
@@ -134,8 +135,16 @@ fn random_msg(dice: &mut Dice, model: &Model, seconds: i64) -> ModelMsg {
     if dice.once_in(20) {
         payload.clear();
     }
-    let subject = random_subject(dice);
+    let subject = random_subject(dice).into();
     ModelMsg { subject, headers, payload, ts: at(seconds), ttl_seconds, size: 0 }
+}
+
+/// All places where bytes look like the start of a payload, up to their end.
+pub fn payloads(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    memchr_iter(b'<', bytes).filter_map(|at| bytes.get(at..)).filter(|rest| match rest.get(..18) {
+        Some([b'<', number @ .., b'>']) => number.iter().all(u8::is_ascii_hexdigit),
+        _ => false,
+    })
 }
 
 /// The next operation on a stream that holds what the model holds; may let time pass.
@@ -163,7 +172,7 @@ pub fn random_op(dice: &mut Dice, model: &Model, seconds: &mut i64, scale: Scale
         // A work queue's consumer acks from the front.
         5 => Op::Remove(first, Erase::Keep),
         6 if dice.once_in(8) => {
-            let mut changed = model.config.clone();
+            let mut changed = StreamConfig::clone(&model.config);
             random_limits(dice, &mut changed, scale);
             Op::Configure(Box::new(changed))
         }

@@ -9,7 +9,8 @@ use types::{Storage, StreamConfig, Timestamp};
 
 use crate::dice::Dice;
 use crate::keys::Keys;
-use crate::verdict::{Verdict, ensure};
+use crate::steps::payloads;
+use crate::verdict::Verdict;
 
 /// The disk with the stream, and what it takes to open it again.
 #[derive(Clone, Debug)]
@@ -74,8 +75,7 @@ impl World {
         self.options.encryption.is_some()
     }
 
-    /// Where encryption is asked for, no file holds what starts a message of
-    /// [`random_op`](crate::steps::random_op).
+    /// Where encryption is asked for, no file holds what starts a message.
     ///
     /// # Errors
     /// Which file does.
@@ -83,15 +83,22 @@ impl World {
         if !self.is_encrypted() {
             return Ok(());
         }
-        for (path, bytes) in self.disk.files(&self.account) {
-            let is_start = |window: &[u8]| match window {
-                [b'<', number @ .., b'>'] => number.iter().all(u8::is_ascii_hexdigit),
-                _ => false,
-            };
-            let found = bytes.windows(18).any(is_start);
-            ensure!(!found, "a payload is readable in {}", path.display());
-        }
-        Ok(())
+        self.no_file(&self.account, |bytes| payloads(bytes).next().is_some())
+            .map_err(|path| format!("a payload is readable in {path}"))
+    }
+
+    /// No file in a directory is such.
+    ///
+    /// # Errors
+    /// Which one is.
+    pub fn no_file(&self, dir: &Path, is_such: impl Fn(&[u8]) -> bool) -> Verdict {
+        let mut found = None;
+        self.disk.each_file(dir, |path, bytes| {
+            if found.is_none() && is_such(bytes) {
+                found = Some(path.display().to_string());
+            }
+        });
+        found.map_or(Ok(()), Err)
     }
 
     /// It was opened with the keys it has now.
@@ -99,6 +106,12 @@ impl World {
         if let Some(keys) = &mut self.keys {
             keys.settle();
         }
+    }
+
+    /// The keys that it is opened with next.
+    #[must_use]
+    pub fn keys(&self) -> Option<&Keys> {
+        self.keys.as_ref()
     }
 
     /// The same on a copy of the disk.

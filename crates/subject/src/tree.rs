@@ -348,7 +348,8 @@ impl<V> SubjectTree<V> {
         visit: &mut dyn FnMut(&[u8], &V) -> Flow,
     ) -> Flow {
         let mut subject: Vec<u8> = Vec::with_capacity(64);
-        let mut frames = vec![Frame::new(self.run(self.root), 0, start, pattern)];
+        let mut frames = Vec::with_capacity(16);
+        frames.push(Frame::new(self.run(self.root), 0, start, pattern));
         while let Some(frame) = frames.last_mut() {
             subject.truncate(frame.mark);
             let Some((node, left)) = frame.left.split_first() else {

@@ -88,6 +88,7 @@ struct State {
     tree: Tree,
     faults: Vec<Fault>,
     incident: Option<(u64, Incident)>,
+    hit: Option<DiskOp>,
     read_error: Option<(u64, io::ErrorKind)>,
     /// The power is cut: nothing works until the crash.
     dead: bool,
@@ -158,6 +159,12 @@ impl SimDisk {
         self.state().incident = Some((change, incident));
     }
 
+    /// What the last change was that an incident happened to.
+    #[must_use]
+    pub fn hit(&self) -> Option<DiskOp> {
+        self.state().hit
+    }
+
     /// Makes the read with this number, as [`reads`](Self::reads) counts, fail once.
     pub fn fail_read_at(&self, read: u64, kind: io::ErrorKind) {
         self.state().read_error = Some((read, kind));
@@ -224,7 +231,7 @@ impl SimDisk {
     pub fn flip_bit(&self, path: &Path, byte: usize, bit: u8) {
         let mut state = self.state();
         let flipped = match state.tree.find(path) {
-            Found::File(id) => state.tree.file(id).is_ok_and(|file| file.flip(byte, bit)),
+            Found::File(id) => state.tree.file_mut(id).is_ok_and(|file| file.flip(byte, bit)),
             Found::Dir(_) | Found::Nothing => false,
         };
         assert!(flipped, "no byte {byte} in {}", path.display());
@@ -237,7 +244,7 @@ impl SimDisk {
     pub fn plant(&self, path: &Path, bytes: Vec<u8>) {
         let mut state = self.state();
         let file = match state.tree.find(path) {
-            Found::File(id) => state.tree.file(id).ok(),
+            Found::File(id) => state.tree.file_mut(id).ok(),
             Found::Dir(_) | Found::Nothing => None,
         };
         assert!(file.is_some(), "no file {}", path.display());
@@ -249,16 +256,21 @@ impl SimDisk {
     /// All files in a directory and below it, with their bytes.
     #[must_use]
     pub fn files(&self, dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
-        let mut state = self.state();
         let mut files = Vec::new();
-        for path in state.tree.below(dir) {
-            if let Found::File(id) = state.tree.find(&path)
-                && let Ok(file) = state.tree.file(id)
-            {
-                files.push((path, file.live.clone()));
-            }
-        }
+        self.each_file(dir, |path, bytes| files.push((path.to_owned(), bytes.to_vec())));
         files
+    }
+
+    /// Shows all files in a directory and below it; the disk must not be called meanwhile.
+    pub fn each_file(&self, dir: &Path, mut visit: impl FnMut(&Path, &[u8])) {
+        self.state().tree.each_file(dir, &mut visit);
+    }
+
+    /// A number that is the same for disks that hold the same and that the same crashes leave the
+    /// same; failures to come do not count.
+    #[must_use]
+    pub fn digest(&self) -> u64 {
+        self.state().tree.digest()
     }
 }
 
@@ -275,6 +287,7 @@ impl State {
             && at == number
         {
             self.incident = None;
+            self.hit = Some(op);
             match incident {
                 Incident::Error(kind) => return Err(kind.into()),
                 Incident::Half(kind) if op == DiskOp::Write => return Ok(Go::Half(kind)),
@@ -340,7 +353,7 @@ impl Disk for SimDisk {
             Found::File(id) => {
                 if mode == OpenMode::Truncate && !state.tree.file(id)?.live.is_empty() {
                     let go = state.change(DiskOp::SetLen)?;
-                    state.tree.file(id)?.set_len(0);
+                    state.tree.file_mut(id)?.set_len(0);
                     go.done()?;
                 }
                 id
@@ -355,7 +368,7 @@ impl Disk for SimDisk {
                 id
             }
         };
-        let open = Arc::clone(&state.tree.file(id)?.open);
+        let open = state.tree.hold(id);
         let epoch = state.epoch;
         drop(state);
         Ok(Box::new(SimFile { disk: self.clone(), id, epoch, _open: open }))
@@ -372,7 +385,7 @@ impl Disk for SimDisk {
     }
 
     fn info(&self, path: &Path) -> io::Result<Option<FileInfo>> {
-        let mut state = self.state();
+        let state = self.state();
         state.alive()?;
         Ok(match state.tree.find(path) {
             Found::File(id) => {
@@ -515,7 +528,7 @@ impl DiskFile for SimFile {
             Some(capacity) => capacity.saturating_sub(state.tree.used()),
             None => u64::MAX,
         };
-        let file = state.tree.file(self.id)?;
+        let file = state.tree.file_mut(self.id)?;
         if let Go::Half(kind) = go {
             file.write(offset, bytes.get(..bytes.len() / 2).unwrap_or_default());
             return Err(kind.into());
@@ -535,7 +548,7 @@ impl DiskFile for SimFile {
         let mut state = self.enter()?;
         let go = state.change(DiskOp::SetLen)?;
         let len = usize::try_from(len).map_err(|_| io::ErrorKind::InvalidInput)?;
-        state.tree.file(self.id)?.set_len(len);
+        state.tree.file_mut(self.id)?.set_len(len);
         go.done()
     }
 
@@ -545,13 +558,13 @@ impl DiskFile for SimFile {
             Ok(go) => go,
             Err(error) => {
                 if !state.dead {
-                    state.tree.file(self.id)?.drop_pages();
+                    state.tree.file_mut(self.id)?.drop_pages();
                 }
                 return Err(error);
             }
         };
         if go == Go::On {
-            state.tree.file(self.id)?.sync();
+            state.tree.file_mut(self.id)?.sync();
         }
         go.done()
     }

@@ -1,15 +1,21 @@
 //! The files, directories and names of a simulated disk: what is seen, and what a crash leaves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
-use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock, Weak};
 
 use super::Crash;
 
 /// Number of a file or directory; names refer to it.
 pub(super) type NodeId = u64;
+/// Shared by all that refer to it.
+type Name = Arc<OsStr>;
+type Names = BTreeMap<Name, NodeId>;
 
 /// The directory that everything is in, which needs no name.
 const ROOT: NodeId = 0;
@@ -18,66 +24,94 @@ const SECTOR: usize = 512;
 /// Removed files are forgotten after so many removals.
 const FORGET_AFTER: u32 = 64;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Tree {
-    nodes: BTreeMap<NodeId, Node>,
+    /// Shared with forks until one of them changes it.
+    nodes: BTreeMap<NodeId, Arc<Node>>,
     next: NodeId,
     /// Number of the next change of a name; both halves of a rename have the same.
     next_change: u64,
     removals: u32,
+    /// What keeps files without a name from being forgotten: somebody has them open.
+    open: BTreeMap<NodeId, Weak<()>>,
+    /// Where paths led to, as long as no directory is moved or removed.
+    dirs: RefCell<HashMap<Box<OsStr>, NodeId>>,
 }
 
 #[derive(Clone, Debug)]
-enum Node {
+struct Node {
+    body: Body,
+    /// Of the body as it is, once somebody asked.
+    digest: OnceLock<u64>,
+}
+
+#[derive(Clone, Debug, Hash)]
+enum Body {
     File(File),
     Dir(Dir),
 }
 
+impl Node {
+    fn new(body: Body) -> Arc<Self> {
+        Arc::new(Node { body, digest: OnceLock::new() })
+    }
+
+    fn digest(&self) -> u64 {
+        *self.digest.get_or_init(|| {
+            let mut hasher = DefaultHasher::new();
+            self.body.hash(&mut hasher);
+            hasher.finish()
+        })
+    }
+
+    /// Its body, to be changed.
+    fn change(node: &mut Arc<Self>) -> &mut Body {
+        let node = Arc::make_mut(node);
+        node.digest.take();
+        &mut node.body
+    }
+
+    /// Whether no crash changes it.
+    fn is_durable(&self) -> bool {
+        match &self.body {
+            Body::File(file) => file.pending.is_empty() && file.live == file.durable,
+            Body::Dir(dir) => dir.pending.is_empty() && dir.live == dir.durable,
+        }
+    }
+}
+
 /// A file's bytes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct File {
     /// What is read.
     pub(super) live: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Pending>,
-    /// Shared with those who have it open.
-    pub(super) open: Arc<()>,
 }
 
-impl Clone for File {
-    fn clone(&self) -> Self {
-        File {
-            live: self.live.clone(),
-            durable: self.durable.clone(),
-            pending: self.pending.clone(),
-            open: Arc::default(),
-        }
-    }
-}
-
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 struct Dir {
-    live: BTreeMap<OsString, NodeId>,
-    durable: BTreeMap<OsString, NodeId>,
+    live: Names,
+    durable: Names,
     pending: Vec<(u64, NameChange)>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum NameChange {
-    Add(OsString, NodeId),
-    Remove(OsString),
+    Add(Name, NodeId),
+    Remove(Name),
     /// Within one directory, as one.
-    Rename(OsString, OsString, NodeId),
+    Rename(Name, Name, NodeId),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 enum Pending {
     Write { offset: usize, bytes: Vec<u8> },
     SetLen(usize),
 }
 
 impl NameChange {
-    fn apply(&self, names: &mut BTreeMap<OsString, NodeId>) {
+    fn apply(&self, names: &mut Names) {
         match self {
             NameChange::Add(name, id) => {
                 names.insert(name.clone(), *id);
@@ -230,8 +264,33 @@ impl Fate {
 
 impl Default for Tree {
     fn default() -> Self {
-        let nodes = BTreeMap::from([(ROOT, Node::Dir(Dir::default()))]);
-        Tree { nodes, next: ROOT + 1, next_change: 0, removals: 0 }
+        let nodes = BTreeMap::from([(ROOT, Node::new(Body::Dir(Dir::default())))]);
+        Tree {
+            nodes,
+            next: ROOT + 1,
+            next_change: 0,
+            removals: 0,
+            open: BTreeMap::new(),
+            dirs: RefCell::default(),
+        }
+    }
+}
+
+/// What is open stays with the original.
+impl Clone for Tree {
+    fn clone(&self) -> Self {
+        Tree { nodes: self.nodes.clone(), open: BTreeMap::new(), dirs: RefCell::default(), ..*self }
+    }
+}
+
+/// The directory that a path names something in, and that name; none of the root.
+fn split(path: &Path) -> Option<(&Path, &OsStr)> {
+    let bytes = path.as_os_str().as_bytes();
+    let slash = bytes.iter().rposition(|&byte| byte == b'/').unwrap_or(0);
+    let (parent, name) = bytes.split_at_checked(slash)?;
+    match name.strip_prefix(b"/").unwrap_or(name) {
+        b"" | b"." | b".." => Some((path.parent()?, path.file_name()?)),
+        name => Some((Path::new(OsStr::from_bytes(parent)), OsStr::from_bytes(name))),
     }
 }
 
@@ -244,56 +303,95 @@ pub(super) enum Found {
 }
 
 impl Tree {
+    /// A number for all that is read, and all that a crash can leave.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        for (id, node) in &self.nodes {
+            (id, node.digest()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
+    fn body(&self, id: NodeId) -> Option<&Body> {
+        self.nodes.get(&id).map(|node| &node.body)
+    }
+
+    fn body_mut(&mut self, id: NodeId) -> Option<&mut Body> {
+        self.nodes.get_mut(&id).map(Node::change)
+    }
+
     fn dir(&self, id: NodeId) -> io::Result<&Dir> {
-        match self.nodes.get(&id) {
-            Some(Node::Dir(dir)) => Ok(dir),
-            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+        match self.body(id) {
+            Some(Body::Dir(dir)) => Ok(dir),
+            Some(Body::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
     fn dir_mut(&mut self, id: NodeId) -> io::Result<&mut Dir> {
-        match self.nodes.get_mut(&id) {
-            Some(Node::Dir(dir)) => Ok(dir),
-            Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+        match self.body_mut(id) {
+            Some(Body::Dir(dir)) => Ok(dir),
+            Some(Body::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
     }
 
-    pub(super) fn file(&mut self, id: NodeId) -> io::Result<&mut File> {
-        match self.nodes.get_mut(&id) {
-            Some(Node::File(file)) => Ok(file),
-            Some(Node::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
+    pub(super) fn file(&self, id: NodeId) -> io::Result<&File> {
+        match self.body(id) {
+            Some(Body::File(file)) => Ok(file),
+            Some(Body::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
             None => Err(io::ErrorKind::NotFound.into()),
         }
+    }
+
+    pub(super) fn file_mut(&mut self, id: NodeId) -> io::Result<&mut File> {
+        match self.body_mut(id) {
+            Some(Body::File(file)) => Ok(file),
+            Some(Body::Dir(_)) => Err(io::ErrorKind::IsADirectory.into()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// Keeps a file, with or without a name, for as long as this is held.
+    pub(super) fn hold(&mut self, id: NodeId) -> Arc<()> {
+        if let Some(held) = self.open.get(&id).and_then(Weak::upgrade) {
+            return held;
+        }
+        let hold = Arc::new(());
+        self.open.insert(id, Arc::downgrade(&hold));
+        hold
     }
 
     fn found(&self, id: NodeId) -> Found {
-        match self.nodes.get(&id) {
-            Some(Node::File(_)) => Found::File(id),
-            Some(Node::Dir(_)) => Found::Dir(id),
+        match self.body(id) {
+            Some(Body::File(_)) => Found::File(id),
+            Some(Body::Dir(_)) => Found::Dir(id),
             None => Found::Nothing,
         }
     }
 
     pub(super) fn find(&self, path: &Path) -> Found {
-        let mut at = ROOT;
-        for part in path.components() {
-            let Component::Normal(name) = part else { continue };
-            let Ok(dir) = self.dir(at) else { return Found::Nothing };
-            let Some(&id) = dir.live.get(name) else { return Found::Nothing };
-            at = id;
+        let Some((parent, name)) = split(path) else { return Found::Dir(ROOT) };
+        let id = self.find_dir(parent).and_then(|dir| self.dir(dir).ok()?.live.get(name));
+        id.map_or(Found::Nothing, |&id| self.found(id))
+    }
+
+    fn find_dir(&self, path: &Path) -> Option<NodeId> {
+        if let Some(&known) = self.dirs.borrow().get(path.as_os_str()) {
+            return Some(known);
         }
-        self.found(at)
+        let Found::Dir(id) = self.find(path) else { return None };
+        self.dirs.borrow_mut().insert(path.as_os_str().into(), id);
+        Some(id)
     }
 
     /// The directory that holds a path's last name, and that name.
     fn place<'p>(&self, path: &'p Path) -> io::Result<(NodeId, &'p OsStr)> {
-        let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        match self.find(path.parent().unwrap_or(Path::new("/"))) {
-            Found::Dir(id) => Ok((id, name)),
-            Found::File(_) => Err(io::ErrorKind::NotADirectory.into()),
-            Found::Nothing => Err(io::ErrorKind::NotFound.into()),
+        let (parent, name) = split(path).ok_or(io::ErrorKind::InvalidInput)?;
+        match self.find_dir(parent) {
+            Some(id) => Ok((id, name)),
+            None if self.find(parent) == Found::Nothing => Err(io::ErrorKind::NotFound.into()),
+            None => Err(io::ErrorKind::NotADirectory.into()),
         }
     }
 
@@ -309,29 +407,32 @@ impl Tree {
         self.next_change - 1
     }
 
-    fn add(&mut self, path: &Path, node: Node) -> io::Result<NodeId> {
+    fn add(&mut self, path: &Path, body: Body) -> io::Result<NodeId> {
         let (dir, name) = self.place(path)?;
         let id = self.next;
         self.next += 1;
-        self.nodes.insert(id, node);
+        self.nodes.insert(id, Node::new(body));
         let number = self.number_change();
-        self.change_name(dir, number, NameChange::Add(name.to_owned(), id))?;
+        self.change_name(dir, number, NameChange::Add(name.into(), id))?;
         Ok(id)
     }
 
     pub(super) fn add_file(&mut self, path: &Path) -> io::Result<NodeId> {
-        self.add(path, Node::File(File::default()))
+        self.add(path, Body::File(File::default()))
     }
 
     pub(super) fn add_dir(&mut self, path: &Path) -> io::Result<NodeId> {
-        self.add(path, Node::Dir(Dir::default()))
+        self.add(path, Body::Dir(Dir::default()))
     }
 
     /// Removes a file's name, or that of an empty directory.
     pub(super) fn remove(&mut self, path: &Path) -> io::Result<()> {
         let (dir, name) = self.place(path)?;
+        if matches!(self.find(path), Found::Dir(_)) {
+            self.dirs.get_mut().clear();
+        }
         let number = self.number_change();
-        self.change_name(dir, number, NameChange::Remove(name.to_owned()))?;
+        self.change_name(dir, number, NameChange::Remove(name.into()))?;
         self.removals += 1;
         if self.removals >= FORGET_AFTER {
             self.removals = 0;
@@ -353,8 +454,11 @@ impl Tree {
             (_, Found::Dir(_)) => return Err(io::ErrorKind::IsADirectory.into()),
             (_, Found::File(_)) => return Err(io::ErrorKind::NotADirectory.into()),
         }
+        if matches!(self.found(id), Found::Dir(_)) {
+            self.dirs.get_mut().clear();
+        }
         let number = self.number_change();
-        let (from_name, to_name) = (from_name.to_owned(), to_name.to_owned());
+        let (from_name, to_name) = (Name::from(from_name), Name::from(to_name));
         if from_dir == to_dir {
             return self.change_name(from_dir, number, NameChange::Rename(from_name, to_name, id));
         }
@@ -369,7 +473,7 @@ impl Tree {
             Found::File(_) => return Err(io::ErrorKind::NotADirectory.into()),
             Found::Nothing => return Err(io::ErrorKind::NotFound.into()),
         };
-        Ok(dir.live.iter().map(|(name, &id)| (name.clone(), self.found(id))).collect())
+        Ok(dir.live.iter().map(|(name, &id)| (name.to_os_string(), self.found(id))).collect())
     }
 
     /// All below a directory, what is in a directory before itself.
@@ -389,9 +493,24 @@ impl Tree {
     pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         let Found::Dir(id) = self.find(path) else { return Err(io::ErrorKind::NotFound.into()) };
         let dir = self.dir_mut(id)?;
-        dir.durable.clone_from(&dir.live);
-        dir.pending.clear();
+        for (_, change) in dir.pending.drain(..) {
+            change.apply(&mut dir.durable);
+        }
         Ok(())
+    }
+
+    /// All files below a directory.
+    pub(super) fn each_file(&self, path: &Path, visit: &mut dyn FnMut(&Path, &[u8])) {
+        let Found::Dir(id) = self.find(path) else { return };
+        let Ok(dir) = self.dir(id) else { return };
+        for (name, &id) in &dir.live {
+            let inner = path.join(&**name);
+            match self.body(id) {
+                Some(Body::File(file)) => visit(&inner, &file.live),
+                Some(Body::Dir(_)) => self.each_file(&inner, visit),
+                None => {}
+            }
+        }
     }
 
     /// Bytes of all files that have a name.
@@ -400,9 +519,9 @@ impl Tree {
         let mut dirs = vec![ROOT];
         while let Some(Ok(dir)) = dirs.pop().map(|id| self.dir(id)) {
             for &id in dir.live.values() {
-                match self.nodes.get(&id) {
-                    Some(Node::File(file)) => used += file.live.len() as u64,
-                    Some(Node::Dir(_)) => dirs.push(id),
+                match self.body(id) {
+                    Some(Body::File(file)) => used += file.live.len() as u64,
+                    Some(Body::Dir(_)) => dirs.push(id),
                     None => {}
                 }
             }
@@ -411,23 +530,25 @@ impl Tree {
     }
 
     pub(super) fn crash(&mut self, crash: Crash) {
+        self.open.clear();
         if crash == Crash::KeepAll {
             // The kernel lives on, with all that it has yet to write.
             return;
         }
+        self.dirs.get_mut().clear();
         let first_name = self
             .nodes
             .values()
-            .filter_map(|node| match node {
-                Node::Dir(dir) => dir.pending.first().map(|(number, _)| *number),
-                Node::File(_) => None,
+            .filter_map(|node| match &node.body {
+                Body::Dir(dir) => dir.pending.first().map(|(number, _)| *number),
+                Body::File(_) => None,
             })
             .min();
         let end_name = self.next_change;
         let mut fate = Fate::of(crash, first_name.unwrap_or(end_name), end_name);
-        for node in self.nodes.values_mut() {
-            match node {
-                Node::File(file) => {
+        for node in self.nodes.values_mut().filter(|node| !node.is_durable()) {
+            match Node::change(node) {
+                Body::File(file) => {
                     if let Some(fate) = &mut fate {
                         for change in &file.pending {
                             fate.apply(change, &mut file.durable);
@@ -436,7 +557,7 @@ impl Tree {
                     file.pending.clear();
                     file.live.clone_from(&file.durable);
                 }
-                Node::Dir(dir) => {
+                Body::Dir(dir) => {
                     if let Some(fate) = &mut fate {
                         for (number, change) in &dir.pending {
                             if fate.name_survives(*number) {
@@ -457,7 +578,7 @@ impl Tree {
         let mut reached = BTreeSet::from([ROOT]);
         let mut to_visit = vec![ROOT];
         while let Some(id) = to_visit.pop() {
-            let Some(Node::Dir(dir)) = self.nodes.get(&id) else { continue };
+            let Some(Body::Dir(dir)) = self.body(id) else { continue };
             let pending = dir.pending.iter().filter_map(|(_, change)| match change {
                 NameChange::Add(_, id) | NameChange::Rename(_, _, id) => Some(id),
                 NameChange::Remove(_) => None,
@@ -465,9 +586,7 @@ impl Tree {
             let all = dir.live.values().chain(dir.durable.values()).chain(pending);
             to_visit.extend(all.copied().filter(|&id| reached.insert(id)));
         }
-        self.nodes.retain(|id, node| {
-            let open = matches!(node, Node::File(file) if Arc::strong_count(&file.open) > 1);
-            open || reached.contains(id)
-        });
+        self.open.retain(|_, hold| hold.strong_count() > 0);
+        self.nodes.retain(|id, _| reached.contains(id) || self.open.contains_key(id));
     }
 }

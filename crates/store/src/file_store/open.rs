@@ -214,9 +214,16 @@ pub(super) fn offline<T>(name: &str, refusal: Refusal<T>) -> OfflineConsumer {
 
 impl FileStore {
     pub(super) fn open(&mut self) -> Result<(), StoreError> {
+        if let Some(vault) = &self.vault {
+            vault.remember();
+        }
         self.recover()?;
         let delivered = self.open_consumers()?;
         self.finish_recovery(delivered)?;
-        self.convert()
+        self.convert()?;
+        if let Some(vault) = &self.vault {
+            vault.forget();
+        }
+        Ok(())
     }
 }

@@ -93,8 +93,8 @@ pub(super) fn read_block_key(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    match vault.unwrap(&vault.block_context(index), &file, |_| Some(())) {
-        Ok((secret, origin, ())) => Ok(Some((secret, origin))),
+    match vault.unwrap_block(index, &file) {
+        Ok(found) => Ok(Some(found)),
         Err(reason) => Err(io::Error::new(
             io::ErrorKind::InvalidData,
             format!("the key of block {index}: {reason}"),

@@ -11,7 +11,9 @@ mod convert;
 mod rekey;
 mod secret;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
 
 use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
@@ -122,13 +124,38 @@ pub(super) struct Vault {
     encryption: Encryption,
     account: String,
     stream: String,
+    /// Blocks' key files, and what they hold: a block is opened several times while its stream is.
+    found: Mutex<Option<HashMap<u64, Found>>>,
+}
+
+#[derive(Debug)]
+struct Found {
+    file: Vec<u8>,
+    secret: Secret,
+    origin: Origin,
 }
 
 impl Vault {
     /// The account's directory has its name.
     pub(super) fn new(encryption: Encryption, account_dir: &Path, stream: &str) -> Self {
-        let account = account_dir.file_name().unwrap_or_default().to_string_lossy();
-        Vault { encryption, account: account.into_owned(), stream: stream.to_owned() }
+        let account = account_dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Vault { encryption, account, stream: stream.to_owned(), found: Mutex::default() }
+    }
+
+    /// Remembers blocks' keys until it is told to forget.
+    pub(super) fn remember(&self) {
+        *self.found() = Some(HashMap::new());
+    }
+
+    pub(super) fn forget(&self) {
+        *self.found() = None;
+    }
+
+    fn found(&self) -> MutexGuard<'_, Option<HashMap<u64, Found>>> {
+        match self.found.lock() {
+            Ok(found) => found,
+            Err(poisoned) => poisoned.into_inner(),
+        }
     }
 
     /// Context of the stream's own key.
@@ -150,6 +177,25 @@ impl Vault {
         let secret = Secret::generate(self.encryption.cipher)?;
         let file = secret.wrap(&self.encryption.key.derive(&self.account, context));
         Ok((secret, file))
+    }
+
+    /// What a block's key file holds.
+    ///
+    /// # Errors
+    /// The reference's words.
+    fn unwrap_block(&self, index: u64, file: &[u8]) -> Result<(Secret, Origin), &'static str> {
+        let mut found = self.found();
+        if let Some(known) = found.as_ref().and_then(|found| found.get(&index))
+            && known.file == file
+        {
+            return Ok((known.secret.clone(), known.origin));
+        }
+        let (secret, origin, ()) = self.unwrap(&self.block_context(index), file, |_| Some(()))?;
+        if let Some(found) = &mut *found {
+            let (file, secret) = (file.to_vec(), secret.clone());
+            found.insert(index, Found { file, secret, origin });
+        }
+        Ok((secret, origin))
     }
 
     /// What a key file holds, if `accept` takes it: the current key first, then the previous one,
