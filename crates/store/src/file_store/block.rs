@@ -65,12 +65,12 @@ pub(super) struct Block {
     /// Where the subjects of its messages end, if that is known.
     pub(super) borders: Option<Borders>,
     /// Checksum of the witness that follows the records in the file, as if it were room made ahead.
-    witnessed: Option<[u8; 8]>,
+    pub(super) witnessed: Option<[u8; 8]>,
     /// Compact when the live bytes fall below this.
     pub(super) compact_below: u64,
     pub(super) hasher: Hasher,
     pub(super) file: Option<Box<dyn DiskFile>>,
-    cache: Option<Cache>,
+    pub(super) cache: Option<Cache>,
     /// Where records are while they are not in memory.
     pub(super) waymarks: Waymarks,
     /// A message that was read alone.
@@ -101,9 +101,9 @@ pub(super) enum ToldBy {
 
 /// Bytes of a block in memory, from `base` to its end.
 #[derive(Debug)]
-struct Cache {
-    base: usize,
-    buf: Vec<u8>,
+pub(super) struct Cache {
+    pub(super) base: usize,
+    pub(super) buf: Vec<u8>,
     slots: Slots,
     used: u64,
 }
@@ -217,7 +217,7 @@ impl Block {
         self.fresh_tombs.clear();
     }
 
-    fn tail(&mut self) -> &mut Cache {
+    pub(super) fn tail(&mut self) -> &mut Cache {
         let base = self.raw_len as usize;
         self.cache.get_or_insert_with(|| Cache {
             base,
@@ -260,82 +260,6 @@ impl Block {
         self.msgs += 1;
         self.bytes += len as u64;
         len
-    }
-
-    /// Puts a witness of the messages behind what is in memory; answers its length.
-    fn put_witness(&mut self) -> usize {
-        let Some(borders) = self.known_borders() else { return 0 };
-        self.tail();
-        let Some(cache) = self.cache.as_mut() else { return 0 };
-        let before = cache.buf.len();
-        borders.push_witness(&mut cache.buf, self.raw_len, &self.hasher, self.last_seq);
-        cache.buf.len() - before
-    }
-
-    /// Adds a witness as a record that stays.
-    pub(super) fn push_witness(&mut self) {
-        self.raw_len += self.put_witness() as u64;
-        self.seal = None;
-    }
-
-    /// Seals the block: the witness that follows its records becomes one of them.
-    pub(super) fn close(&mut self) {
-        if self.is_dirty() {
-            return self.push_witness();
-        }
-        let Some(there) = self.witnessed else { return };
-        let len = self.put_witness() as u64;
-        if self.cache.as_ref().is_some_and(|cache| cache.buf.ends_with(&there)) {
-            self.raw_len += len;
-            self.written = self.raw_len;
-            self.witnessed = None;
-            self.seal = None;
-        } else {
-            self.cut_cache();
-        }
-    }
-
-    /// Takes what is behind the records out of memory.
-    fn cut_cache(&mut self) {
-        if let Some(cache) = &mut self.cache {
-            cache.buf.truncate((self.raw_len as usize).saturating_sub(cache.base));
-        }
-    }
-
-    /// Writes what is new with a witness behind it, which what is written next goes over.
-    pub(super) fn write_witnessed(&mut self) -> Result<(), std::io::Error> {
-        let len = self.put_witness();
-        let mut behind = len;
-        if len == 0
-            && self.witnessed.is_some()
-            && let Some(cache) = &mut self.cache
-        {
-            // Of the last one nothing must be left.
-            cache.buf.extend_from_slice(&[0; record::WITNESS]);
-            behind = record::WITNESS;
-        }
-        let written = self.write_new();
-        if written.is_ok() {
-            let end = |cache: &Cache| cache.buf.last_chunk().copied();
-            self.witnessed = self.cache.as_ref().filter(|_| len > 0).and_then(end);
-            // Where no room could be made none is to be made again.
-            self.allocated = self.allocated.max(self.raw_len + behind as u64);
-        }
-        self.cut_cache();
-        written
-    }
-
-    /// Writes what is new to the file, which is open.
-    pub(super) fn write_new(&self) -> Result<(), std::io::Error> {
-        match &self.file {
-            Some(file) => file.write_all_at(self.pending(), self.written),
-            None => Ok(()),
-        }
-    }
-
-    /// Where room may be made in the file.
-    fn end_of_witness(&self) -> u64 {
-        self.raw_len + self.witnessed.map_or(0, |_| record::WITNESS as u64)
     }
 
     /// Adds a tombstone.
@@ -517,40 +441,6 @@ impl Block {
             .checked_sub(cache.base)
             .and_then(|from| cache.buf.get(from..))
             .unwrap_or_default()
-    }
-
-    /// Fills the file up with zeros ahead of the records.
-    ///
-    /// Only a help: without room for it the file goes on growing with its records.
-    pub(super) fn allocate(&mut self, up_to: u64) {
-        let from = self.end_of_witness();
-        let Some(ahead) = up_to.checked_sub(from).filter(|&ahead| ahead > 0) else { return };
-        let Some(file) = &self.file else { return };
-        let zeros = vec![0; ahead as usize];
-        match file.write_all_at(&zeros, from) {
-            Ok(()) => self.allocated = up_to,
-            Err(_) => {
-                // Should the cut fail too, zeros at the end are harmless.
-                let _ = file.set_len(from);
-                self.allocated = u64::MAX;
-            }
-        }
-    }
-
-    /// Whether anything follows the records.
-    pub(super) fn has_slack(&self) -> bool {
-        let has_room = self.allocated != u64::MAX && self.allocated > self.raw_len;
-        has_room || self.witnessed.is_some()
-    }
-
-    /// Cuts off what follows the records.
-    pub(super) fn trim(&mut self, disk: &dyn Disk, msgs_dir: &Path) -> Result<(), std::io::Error> {
-        let len = self.raw_len;
-        self.open_file(disk, msgs_dir)?.set_len(len)?;
-        self.allocated = len;
-        self.witnessed = None;
-        self.unsynced = true;
-        Ok(())
     }
 
     /// The file, opened (and made) if it was not.

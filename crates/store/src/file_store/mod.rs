@@ -8,6 +8,7 @@
 mod adopt;
 mod append;
 mod batches;
+mod behind;
 mod block;
 mod borders;
 mod bounds;
