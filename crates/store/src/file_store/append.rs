@@ -350,8 +350,16 @@ impl FileStore {
     /// Writes tombstones for what limits removed so far: once a message goes for another reason,
     /// the limits alone no longer tell at recovery that they had gone before.
     fn trace_limits(&mut self) {
+        self.trace_limits_up_to(u64::MAX);
+    }
+
+    fn trace_limits_up_to(&mut self, last_seq: u64) {
         let front = self.blocks.front().map_or(0, |block| block.index);
         for (index, seq, ts_ns) in std::mem::take(&mut self.untraced) {
+            if seq > last_seq {
+                self.untraced.push((index, seq, ts_ns));
+                continue;
+            }
             // A block that is buried takes its records along, but only once its file is gone.
             if index < front && !self.journal.dead.iter().any(|dead| dead.index == index) {
                 continue;
@@ -428,7 +436,12 @@ impl FileStore {
                 let unwritten = traces.filter(|&&(seq, _)| block.tombs.contains(seq));
                 self.journal.displaced.extend(unwritten.copied());
             }
+            let was_written = block.last_seq <= self.journal.last_seq || !block.is_dirty();
             self.journal.dead.push(block);
+            if !was_written {
+                // Nothing on disk will tell what went for its messages.
+                self.trace_limits_up_to(self.journal.last_seq);
+            }
             self.keep_last_seq();
         }
     }

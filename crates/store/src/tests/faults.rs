@@ -229,6 +229,31 @@ fn what_limits_took_stays_gone_when_the_files_of_some_blocks_go_at_once() {
 }
 
 #[test]
+fn what_limits_took_for_a_message_that_was_never_written_stays_gone() {
+    for durability in [Durability::Written, Durability::Synced] {
+        for last in [100, 600] {
+            let world = World::new(250);
+            let mut store = world.create(&StreamConfig { max_bytes: 1_000, ..config() });
+            let put = |store: &mut FileStore, sizes: &[usize]| {
+                for &size in sizes {
+                    put(store, "s", &"x".repeat(size - 31), 1);
+                }
+            };
+            put(&mut store, &[100, 100, 100, 100, last]);
+            store.flush(durability).unwrap();
+            // The large one goes for the last before it is written.
+            put(&mut store, &[900, 120, 130]);
+            let held = seqs(&mut store);
+            assert_eq!(held, [7, 8]);
+            store.flush(durability).unwrap();
+            drop(store);
+            world.disk.crash(Crash::KeepAll);
+            assert_eq!(seqs(&mut *world.open()), held, "{durability:?}, {last}");
+        }
+    }
+}
+
+#[test]
 fn a_message_that_cannot_be_read_when_it_is_due_is_due_again() {
     let mut world = World::new(200);
     world.options.cache_bytes = 0;
