@@ -421,20 +421,15 @@ impl FileStore {
 
     /// Takes a block out; its file goes after the next flush.
     pub(super) fn bury(&mut self, at: usize) {
-        if let Some(mut block) = self.blocks.remove(at) {
+        if let Some(block) = self.blocks.remove(at) {
             if self.journal.erased.iter().any(|erased| erased.block == block.index) {
                 self.shred.push(block.index);
             }
-            if let Some(lowest) = block.lowest_unwritten_tomb() {
-                // Nothing on disk will tell that these are gone.
-                let dead = self.journal.dead.iter_mut().chain([&mut block]);
-                for dead in dead.filter(|dead| dead.last_seq >= lowest) {
-                    dead.told_by = ToldBy::Nothing;
-                }
-                // Written again with the flush: the file may be back after a power cut, as it was.
-                let traces = self.journal.limit_traces.iter();
-                let unwritten = traces.filter(|&&(seq, _)| block.tombs.contains(seq));
-                self.journal.displaced.extend(unwritten.copied());
+            if block.has_unwritten_tombs() {
+                // Written elsewhere: their messages' files may outlast this flush.
+                let again = self.journal.tombstones.iter();
+                let again = again.filter(|(seq, _)| block.tombs.contains(*seq));
+                self.journal.displaced.extend(again.copied());
             }
             let was_written = block.last_seq <= self.journal.last_seq || !block.is_dirty();
             self.journal.dead.push(block);

@@ -279,9 +279,9 @@ impl Block {
         self.high = self.high.max(seq);
     }
 
-    /// The lowest sequence that a tombstone since the mark speaks of.
-    pub(super) fn lowest_unwritten_tomb(&self) -> Option<u64> {
-        self.fresh_tombs.iter().copied().min()
+    /// Whether it has tombstones since the mark.
+    pub(super) fn has_unwritten_tombs(&self) -> bool {
+        !self.fresh_tombs.is_empty()
     }
 
     /// Whether a gone message's record may still be in the file.
