@@ -310,7 +310,7 @@ impl FileStore {
         let Some(block) = self.blocks.get(at).filter(|block| block.msgs == 0 && !is_tail) else {
             return;
         };
-        if self.guards_earlier(block) {
+        if self.guards_earlier(block) || block.has_unwritten_tombs() {
             // Without its own records it is small, and no later block has to guard those.
             let index = block.index;
             self.queue_compaction(index);
@@ -338,7 +338,8 @@ impl FileStore {
             let spent = self
                 .blocks
                 .get(at)
-                .is_some_and(|block| block.msgs == 0 && !self.guards_earlier(block));
+                .is_some_and(|block| block.msgs == 0 && !self.guards_earlier(block))
+                && !self.blocks.get(at).is_some_and(Block::has_unwritten_tombs);
             if spent {
                 self.bury(at);
             } else {

@@ -253,6 +253,42 @@ fn what_limits_took_for_a_message_that_was_never_written_stays_gone() {
     }
 }
 
+/// The tombstone of one message is in the block of another, which goes before it is written.
+#[test]
+fn a_removal_that_was_cut_short_takes_no_other_message_along() {
+    for durability in [Durability::Written, Durability::Synced] {
+        for change in 0.. {
+            let world = World::new(150);
+            let mut store = world.create(&StreamConfig { max_msgs: 5, ..config() });
+            let put = |store: &mut FileStore, sizes: &[usize]| {
+                for &size in sizes {
+                    put(store, "s", &"x".repeat(size - 31), 1);
+                }
+            };
+            put(&mut store, &[90, 100, 140, 80, 80]);
+            store.flush(durability).unwrap();
+            let remove = |store: &mut FileStore, seq| {
+                assert!(store.remove(seq, Erase::Keep, &mut |_| {}).unwrap());
+            };
+            remove(&mut store, 3);
+            put(&mut store, &[120, 120]);
+            remove(&mut store, 5);
+            put(&mut store, &[120]);
+            assert_eq!(seqs(&mut store), [2, 4, 6, 7, 8]);
+            world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
+            let done = store.flush(durability).is_ok();
+            drop(store);
+            world.disk.crash(Crash::KeepAll);
+            let held = seqs(&mut *world.open());
+            assert!(held.contains(&2), "{durability:?}, {change}: {held:?}");
+            if done {
+                assert!(change > 5, "only {change} changes were tried");
+                break;
+            }
+        }
+    }
+}
+
 #[test]
 fn a_message_that_cannot_be_read_when_it_is_due_is_due_again() {
     let mut world = World::new(200);
