@@ -310,7 +310,7 @@ impl FileStore {
         let Some(block) = self.blocks.get(at).filter(|block| block.msgs == 0 && !is_tail) else {
             return;
         };
-        if self.guards_earlier(block) || block.has_unwritten_tombs() {
+        if self.must_stay(block) {
             // Without its own records it is small, and no later block has to guard those.
             let index = block.index;
             self.queue_compaction(index);
@@ -319,9 +319,12 @@ impl FileStore {
         }
     }
 
-    /// Whether a tombstone in `block` is all that keeps a message of an earlier block dead.
-    fn guards_earlier(&self, block: &Block) -> bool {
-        block.unread || block.tombs.iter_from(0).any(|seq| self.needs_tombstone(block.index, seq))
+    /// Whether a tombstone in an emptied block is not written yet, or all that keeps a message of an
+    /// earlier block dead.
+    fn must_stay(&self, block: &Block) -> bool {
+        block.unread
+            || block.has_unwritten_tombs()
+            || block.tombs.iter_from(0).any(|seq| self.needs_tombstone(block.index, seq))
     }
 
     /// Whether a tombstone for `seq` in block `index` is still needed.
@@ -335,11 +338,8 @@ impl FileStore {
     pub(super) fn sweep(&mut self) {
         let mut at = 0;
         while at + 1 < self.blocks.len() {
-            let spent = self
-                .blocks
-                .get(at)
-                .is_some_and(|block| block.msgs == 0 && !self.guards_earlier(block))
-                && !self.blocks.get(at).is_some_and(Block::has_unwritten_tombs);
+            let spent =
+                self.blocks.get(at).is_some_and(|block| block.msgs == 0 && !self.must_stay(block));
             if spent {
                 self.bury(at);
             } else {

@@ -25,19 +25,25 @@ fn mix(lengths: &Lengths) -> u64 {
     scatter(lengths.seq, u64::from(lengths.subject) << 32 | u64::from(lengths.headers))
 }
 
+/// Tells `each` about the records with their offsets and lengths; answers where no more follow.
+fn walk(content: &[u8], mut each: impl FnMut(usize, usize)) -> usize {
+    let mut at = 0;
+    while let Some(len) = record::len_at(content, at).filter(|&len| len >= record::EMPTY) {
+        each(at, len);
+        at += len;
+    }
+    at
+}
+
 /// Tells `each` about the messages with their offsets; false if `content` is not made of records
 /// from its start to its end.
 fn for_each(content: &[u8], mut each: impl FnMut(usize, Lengths)) -> bool {
-    let mut at = 0;
-    while at < content.len() {
-        let len = record::len_at(content, at).filter(|&len| len >= record::EMPTY);
-        let Some(len) = len else { return false };
+    let end = walk(content, |at, _| {
         if let Some(lengths) = record::lengths_at(content, at) {
             each(at, lengths);
         }
-        at += len;
-    }
-    at == content.len()
+    });
+    end == content.len()
 }
 
 impl Borders {
@@ -66,6 +72,11 @@ impl Borders {
     /// from what it was before.
     fn at(self, at: u64) -> u64 {
         self.0.wrapping_add(scatter(at, 0))
+    }
+
+    /// What a witness at this offset speaks of that says this.
+    fn said_at(at: u64, said: u64) -> Self {
+        Borders(said.wrapping_sub(scatter(at, 0)))
     }
 
     /// Of a block's content; `None` if that is not made of records.
@@ -131,8 +142,7 @@ pub(super) fn is_torn_witness(content: &[u8], at: usize, hasher: &Hasher) -> boo
 /// What the last witness in `content` says, and where it is, if the messages before say otherwise.
 fn contradiction(content: &[u8], hasher: &Hasher) -> Option<(usize, Borders)> {
     let (mut sum, mut said) = (Borders::default(), None);
-    let mut at = 0;
-    while let Some(len) = record::len_at(content, at).filter(|&len| len >= record::EMPTY) {
+    walk(content, |at, len| {
         if let Some(lengths) = record::lengths_at(content, at) {
             sum.add(&lengths);
         } else if len == record::WITNESS
@@ -140,12 +150,10 @@ fn contradiction(content: &[u8], hasher: &Hasher) -> Option<(usize, Borders)> {
             && let (Kind::Witness, Some(bits)) = (record.kind, record.payload.first_chunk())
             && record.is_intact(hasher)
         {
-            let borders = u64::from_le_bytes(*bits).wrapping_sub(scatter(at as u64, 0));
-            let borders = Borders(borders);
+            let borders = Borders::said_at(at as u64, u64::from_le_bytes(*bits));
             said = Some((at, borders)).filter(|_| borders != sum);
         }
-        at += len;
-    }
+    });
     said
 }
 

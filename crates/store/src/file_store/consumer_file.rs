@@ -226,12 +226,17 @@ impl ConsumerFile {
         self.copy.write(&*self.disk, &self.dir, &stored, Durability::Synced)
     }
 
+    /// Puts the next save, not yet encrypted, in `buf`.
+    fn encode_next(&mut self, state: &ConsumerState) {
+        self.number += 1;
+        encode(state, &mut self.buf);
+        consumer_copy::seal(&self.hasher, &mut self.buf, self.number);
+    }
+
     /// The next save, as it is stored.
     fn seal(&mut self, state: &ConsumerState) -> Result<Vec<u8>, StoreError> {
-        self.number += 1;
-        let mut bytes = std::mem::take(&mut self.buf);
-        encode(state, &mut bytes);
-        consumer_copy::seal(&self.hasher, &mut bytes, self.number);
+        self.encode_next(state);
+        let bytes = std::mem::take(&mut self.buf);
         match &self.asset.0 {
             None => Ok(bytes),
             Some(secret) => secret
@@ -297,9 +302,7 @@ impl ConsumerFile {
             .map_err(StoreError::Damaged)?;
         let path = self.dir.join(STATE);
         if let Some(state) = state {
-            self.number += 1;
-            encode(state, &mut self.buf);
-            consumer_copy::seal(&self.hasher, &mut self.buf, self.number);
+            self.encode_next(state);
         }
         let hashed = format!("{}/{name}", self.stream);
         let keyed =

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use super::block::{self, Block, ToldBy};
+use super::files::remove_if_there;
 use super::{FileStore, IndexDue};
 use crate::api::StoreError;
 
@@ -105,11 +106,9 @@ impl FileStore {
     /// Removes the buried files: the index no longer needs them, or their space is needed.
     pub(super) fn remove_buried(&mut self) {
         for index in std::mem::take(&mut self.buried) {
-            match self.disk.unlink(&self.buried_path(index)) {
-                Ok(()) => {}
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            if remove_if_there(&*self.disk, &self.buried_path(index)).is_err() {
                 // They only take space: tried again after the next index.
-                Err(_) => self.buried.push(index),
+                self.buried.push(index);
             }
         }
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
 use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
+use super::files::read_if_there;
 use super::record::Hasher;
 use super::refusal::{self, Refusal};
 use super::{INDEX, MSGS, consumer_file, meta_copy};
@@ -80,10 +81,7 @@ fn write(disk: &dyn Disk, dir: &Path, name: &str, meta: &[u8]) -> Result<(), Sto
 /// Finishes a change that was cut short between its two files.
 fn finish_write(disk: &dyn Disk, dir: &Path, name: &str) -> io::Result<()> {
     let path = dir.join(PENDING);
-    let pending = match disk.read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
+    let Some(pending) = read_if_there(disk, &path)? else { return Ok(()) };
     if disk.info(&dir.join(META))?.is_some() && disk.read(&dir.join(META))? == pending {
         let sum = checksum(name, &pending);
         replace_file(disk, &dir.join(SUM), sum.as_bytes(), Sync::Now).map_err(io::Error::other)?;

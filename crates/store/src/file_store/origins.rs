@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use env::OpenMode;
 
 use super::FileStore;
+use super::files::read_if_there;
 use super::meta::{self, Sync};
 use super::varint::{Reader, push_u};
 use crate::api::{Durability, OriginMark, SavedOrigins, StoreError, StoreEvent};
@@ -152,9 +153,8 @@ impl FileStore {
 
     /// What was written last; `None` where there is nothing, or nothing of use.
     pub(super) fn read_origins(&mut self) -> Option<SavedOrigins> {
-        let file = match self.disk.read(&self.origins_path()) {
-            Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return None,
+        let file = match read_if_there(&*self.disk, &self.origins_path()) {
+            Ok(file) => file?,
             Err(error) => {
                 let text = format!("{ORIGINS} cannot be read: {error}");
                 self.events.push(StoreEvent::Repaired(text));

@@ -345,11 +345,10 @@ impl FileStore {
         let torn = damage.last().copied().filter(|last| {
             // An unfinished one has no end, or zeros that were made ahead of it.
             let whole = Record::parse(bytes, last.from).is_some_and(|record| record.has_end());
-            let at_end = is_last && last.to == bytes.len();
-            let hasher = Hasher::of_block(&self.config.name, number);
-            let witness =
-                last.is_witness(bytes) || borders::is_torn_witness(bytes, last.from, &hasher);
-            at_end && (!whole || witness)
+            let hasher = || Hasher::of_block(&self.config.name, number);
+            let is_witness =
+                || last.is_witness(bytes) || borders::is_torn_witness(bytes, last.from, &hasher());
+            is_last && last.to == bytes.len() && (!whole || is_witness())
         });
         let Some(torn) = torn else { return Ok(bytes.len()) };
         damage.pop();

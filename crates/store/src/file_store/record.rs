@@ -396,7 +396,8 @@ pub(super) fn scan(
 }
 
 fn is_sound(record: &Record<'_>, hasher: &Hasher) -> bool {
-    record.is_intact(hasher) && record.is_plausible()
+    // The cheap one first: what is asked about is often nothing at all.
+    record.is_plausible() && record.is_intact(hasher)
 }
 
 /// Length of the record at `at`, if it is sound but for one bit of that.
@@ -404,7 +405,7 @@ fn len_but_for_a_bit(block: &[u8], at: usize, hasher: &Hasher) -> Option<usize> 
     let bad = u32::from_le_bytes(word(block, at)?);
     (0..31).find_map(|bit| {
         let record = Record::parse_as(block, at, bad ^ 1 << bit)?;
-        (record.is_plausible() && record.is_intact(hasher)).then_some(record.len)
+        is_sound(&record, hasher).then_some(record.len)
     })
 }
 

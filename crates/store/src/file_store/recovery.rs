@@ -9,6 +9,7 @@ use env::EntryKind;
 use super::adopt::CHECKSUM;
 use super::checkpoint::{self, CHECKPOINT, Checkpoint};
 use super::compact::REWRITTEN;
+use super::files::read_if_there;
 use super::graves::BURIED;
 use super::index_db::{self, Index};
 use super::index_write::WITNESS;
@@ -37,9 +38,10 @@ impl FileStore {
         self.buried = buried;
         self.check_block_keys(&numbers)?;
         let hasher = self.hasher();
-        let read = |name| match self.disk.read(&self.msgs_dir.join(name)) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-            other => other.map_err(|error| io_error("reading the index", error)),
+        let read = |name| {
+            read_if_there(&*self.disk, &self.msgs_dir.join(name))
+                .map(Option::unwrap_or_default)
+                .map_err(|error| io_error("reading the index", error))
         };
         let file = self.open_index(read(INDEX)?).unwrap_or_default();
         let trailer = index_db::trailer(&file);

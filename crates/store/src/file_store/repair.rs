@@ -3,6 +3,7 @@
 //! read without cutting anything off.
 
 use super::block::{Block, LoadReport, file_path};
+use super::files::remove_if_there;
 use super::meta::{self, Sync};
 use super::record::{self, Hasher, Kind, Record};
 use super::slots::Slots;
@@ -197,12 +198,8 @@ impl FileStore {
     /// After everything was purged there is nothing to miss.
     pub(super) fn forget_lost(&mut self) -> Result<(), StoreError> {
         self.lost = types::LostStreamData::default();
-        match self.disk.unlink(&self.dir.join(LOST)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(io_error("removing the report of losses", error))
-            }
-            _ => Ok(()),
-        }
+        remove_if_there(&*self.disk, &self.dir.join(LOST))
+            .map_err(|error| io_error("removing the report of losses", error))
     }
 
     /// Reads the report of earlier starts.

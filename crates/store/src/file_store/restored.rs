@@ -7,6 +7,7 @@ use serde::Deserialize;
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
 use super::crypt::Asset;
+use super::files::read_if_there;
 use super::{OBS, meta, packed};
 use crate::api::{ConsumerMeta, StoreError};
 use crate::error::io_error;
@@ -35,11 +36,8 @@ pub(crate) fn read_stream(
 }
 
 fn read(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, RestoreError> {
-    match disk.read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(io_error("reading a restored configuration", error).into()),
-    }
+    read_if_there(disk, path)
+        .map_err(|error| io_error("reading a restored configuration", error).into())
 }
 
 /// The consumers, each with its configuration as it was stored.

@@ -12,6 +12,7 @@ use types::Timestamp;
 use super::FileStore;
 use super::block::{Block, file_path};
 use super::checkpoint::{self, Checkpoint, Seal};
+use super::files::read_if_there;
 use super::index_db::{BlockState, Index};
 use super::packed;
 use super::record::{Kind, Record};
@@ -159,12 +160,9 @@ impl FileStore {
 
     /// The content of a block's file, decompressed; `None` if there is no such file.
     pub(super) fn content_of(&self, path: &std::path::Path) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.disk.read(path) {
-            Ok(file) if packed::is_packed(&file) => Ok(Some(packed::unpack(&file))),
-            Ok(file) => Ok(Some(file)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(io_error("reading a block", error)),
-        }
+        let file =
+            read_if_there(&*self.disk, path).map_err(|error| io_error("reading a block", error))?;
+        Ok(file.map(|file| if packed::is_packed(&file) { packed::unpack(&file) } else { file }))
     }
 
     /// Takes messages out that tombstones since the checkpoint speak of; false if one of them is

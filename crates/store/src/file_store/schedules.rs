@@ -2,6 +2,7 @@
 //! (`server/scheduler.go` `MsgScheduling.encode`, `decode`). The file is never encrypted.
 
 use super::FileStore;
+use super::files::read_if_there;
 use super::meta::{self, Sync};
 use super::varint::{Reader, push_i, push_u};
 use crate::api::{SavedSchedule, SavedSchedules, StoreError, StoreEvent};
@@ -68,14 +69,12 @@ impl FileStore {
 
     pub(super) fn read_schedules(&mut self) -> SavedSchedules {
         let path = self.msgs_dir.join(SCHEDULES);
-        let why = match self.disk.read(&path) {
-            Ok(file) => match decode(&file) {
+        let why = match read_if_there(&*self.disk, &path) {
+            Ok(Some(file)) => match decode(&file) {
                 Some(saved) => return saved,
                 None => "it is damaged".to_owned(),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return SavedSchedules::default();
-            }
+            Ok(None) => return SavedSchedules::default(),
             Err(error) => error.to_string(),
         };
         let text = format!("{SCHEDULES} is of no use, the schedules are read anew: {why}");

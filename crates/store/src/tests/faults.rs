@@ -12,6 +12,13 @@ fn fail(world: &World, op: DiskOp, after: u64) {
     world.disk.inject(Fault { op, after, kind: ErrorKind::Other, once: false });
 }
 
+/// Appends messages of these sizes in the store.
+fn put_sizes(store: &mut FileStore, sizes: &[usize]) {
+    for &size in sizes {
+        put(store, "s", &"x".repeat(size - 31), 1);
+    }
+}
+
 fn fill_disk(world: &World, room: u64) {
     world.disk.set_capacity(Some(world.disk.used() + room));
 }
@@ -197,17 +204,12 @@ fn what_limits_took_stays_gone_when_the_files_of_some_blocks_go_at_once() {
     for change in 0.. {
         let world = World::new(250);
         let mut store = world.create(&limits);
-        let put = |store: &mut FileStore, sizes: &[usize]| {
-            for &size in sizes {
-                put(store, "s", &"x".repeat(size - 31), 1);
-            }
-        };
         // The first goes for the last of them: 2, 3, 4 and 5 are left.
-        put(&mut store, &[100, 100, 900, 300, 150]);
+        put_sizes(&mut store, &[100, 100, 900, 300, 150]);
         store.flush(Durability::Synced).unwrap();
         assert_eq!(seqs(&mut store), [2, 3, 4, 5]);
         // Two blocks go, that of 1 and 2, and that of 3.
-        put(&mut store, &[500]);
+        put_sizes(&mut store, &[500]);
         world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
         let done = store.flush(Durability::Synced).is_ok();
         for seed in 0..30 {
@@ -234,15 +236,10 @@ fn what_limits_took_for_a_message_that_was_never_written_stays_gone() {
         for last in [100, 600] {
             let world = World::new(250);
             let mut store = world.create(&StreamConfig { max_bytes: 1_000, ..config() });
-            let put = |store: &mut FileStore, sizes: &[usize]| {
-                for &size in sizes {
-                    put(store, "s", &"x".repeat(size - 31), 1);
-                }
-            };
-            put(&mut store, &[100, 100, 100, 100, last]);
+            put_sizes(&mut store, &[100, 100, 100, 100, last]);
             store.flush(durability).unwrap();
             // The large one goes for the last before it is written.
-            put(&mut store, &[900, 120, 130]);
+            put_sizes(&mut store, &[900, 120, 130]);
             let held = seqs(&mut store);
             assert_eq!(held, [7, 8]);
             store.flush(durability).unwrap();
@@ -260,20 +257,15 @@ fn a_removal_that_was_cut_short_takes_no_other_message_along() {
         for change in 0.. {
             let world = World::new(150);
             let mut store = world.create(&StreamConfig { max_msgs: 5, ..config() });
-            let put = |store: &mut FileStore, sizes: &[usize]| {
-                for &size in sizes {
-                    put(store, "s", &"x".repeat(size - 31), 1);
-                }
-            };
-            put(&mut store, &[90, 100, 140, 80, 80]);
+            put_sizes(&mut store, &[90, 100, 140, 80, 80]);
             store.flush(durability).unwrap();
             let remove = |store: &mut FileStore, seq| {
                 assert!(store.remove(seq, Erase::Keep, &mut |_| {}).unwrap());
             };
             remove(&mut store, 3);
-            put(&mut store, &[120, 120]);
+            put_sizes(&mut store, &[120, 120]);
             remove(&mut store, 5);
-            put(&mut store, &[120]);
+            put_sizes(&mut store, &[120]);
             assert_eq!(seqs(&mut store), [2, 4, 6, 7, 8]);
             world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
             let done = store.flush(durability).is_ok();

@@ -12,6 +12,7 @@ use env::{Disk, DiskFile, DiskSpace, FileInfo, ListEntry, OpenMode};
 
 use super::secret::KeyStream;
 use super::{Origin, Secret, Vault};
+use crate::file_store::files::read_if_there;
 use crate::file_store::meta::{Sync, replace_file};
 
 /// A disk whose blocks are encrypted under the keys of one stream.
@@ -89,10 +90,7 @@ pub(super) fn read_block_key(
     path: &Path,
     index: u64,
 ) -> io::Result<Option<(Secret, Origin)>> {
-    let file = match disk.read(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        other => other?,
-    };
+    let Some(file) = read_if_there(disk, path)? else { return Ok(None) };
     match vault.unwrap_block(index, &file) {
         Ok(found) => Ok(Some(found)),
         Err(reason) => Err(io::Error::new(

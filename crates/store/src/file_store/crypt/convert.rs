@@ -15,6 +15,7 @@ use crate::api::StoreError;
 use crate::error::io_error;
 use crate::file_store::block::file_path;
 use crate::file_store::checkpoint::CHECKPOINT;
+use crate::file_store::files::{read_if_there, remove_if_there};
 use crate::file_store::index_write::WITNESS;
 use crate::file_store::meta::{Sync, replace_file};
 use crate::file_store::record::{self, Hasher};
@@ -174,12 +175,8 @@ impl FileStore {
             self.rekey_stream(&vault)?;
             // The witness is under the old key, or none; the next index brings a new one.
             let witness = self.msgs_dir.join(WITNESS);
-            match self.disk.unlink(&witness) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(io_error("removing a copy under an old key", error));
-                }
-                _ => {}
-            }
+            remove_if_there(&*self.disk, &witness)
+                .map_err(|error| io_error("removing a copy under an old key", error))?;
         }
         Ok(())
     }
@@ -204,16 +201,10 @@ impl FileStore {
         let meta =
             read_asset(disk, Some(vault), &self.dir, &context).map_err(StoreError::Damaged)?;
         // It only makes a start shorter; the next index brings a new one.
-        match disk.unlink(&self.msgs_dir.join(CHECKPOINT)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+        remove_if_there(disk, &self.msgs_dir.join(CHECKPOINT)).map_err(failed)?;
         let index = self.msgs_dir.join(INDEX);
-        let plain = match disk.read(&index) {
-            Ok(bytes) => self.open_index(bytes),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-            Err(error) => return Err(failed(error)),
-        };
+        let stored = read_if_there(disk, &index).map_err(failed)?;
+        let plain = stored.and_then(|stored| self.open_index(stored));
         let keyed =
             Keyed { dir: &self.dir, name: &self.config.name, context: &context, sealed: &index };
         let secret = rekey_dir(disk, vault, keyed, &meta.plain, |secret| {

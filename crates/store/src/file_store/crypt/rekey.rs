@@ -120,6 +120,10 @@ pub(in crate::file_store) fn finish_rekey(
     put_in_place(disk, keyed, &meta).map_err(|error| error.to_string())
 }
 
+fn key_file(disk: &dyn Disk, dir: &Path) -> Result<Option<Vec<u8>>, String> {
+    read_if_there(disk, &dir.join(KEY)).map_err(|error| format!("{KEY} cannot be read: {error}"))
+}
+
 /// Reads a directory's configuration through its key.
 ///
 /// # Errors
@@ -132,13 +136,9 @@ pub(in crate::file_store) fn read_asset(
 ) -> Result<Read, String> {
     let meta =
         disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
-    let key = match disk.read(&dir.join(KEY)) {
-        Ok(key) => key,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let origin = if vault.is_some() { Origin::Stale } else { Origin::Current };
-            return Ok(Read { plain: meta, secret: None, origin });
-        }
-        Err(error) => return Err(format!("{KEY} cannot be read: {error}")),
+    let Some(key) = key_file(disk, dir)? else {
+        let origin = if vault.is_some() { Origin::Stale } else { Origin::Current };
+        return Ok(Read { plain: meta, secret: None, origin });
     };
     let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
     let (secret, origin, plain) = vault.unwrap(context, &key, |secret| secret.open(&meta))?;
@@ -155,11 +155,7 @@ pub(in crate::file_store) fn read_key(
     dir: &Path,
     context: &str,
 ) -> Result<Option<Secret>, String> {
-    let key = match disk.read(&dir.join(KEY)) {
-        Ok(key) => key,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(format!("{KEY} cannot be read: {error}")),
-    };
+    let Some(key) = key_file(disk, dir)? else { return Ok(None) };
     let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
     let (secret, _, ()) = vault.unwrap(context, &key, |_| Some(()))?;
     Ok(Some(secret))

@@ -79,8 +79,9 @@ impl Inspection<'_> {
             let path = file_path(&msgs, number);
             let Some(file) = self.read(&path)? else { continue };
             advanced(file.len() as u64);
-            self.look_at_block(number, &file, &mut walk);
-            walk.is_last &= file.is_empty();
+            let is_empty = file.is_empty();
+            self.look_at_block(number, file, &mut walk);
+            walk.is_last &= is_empty;
         }
         self.report.blocks.reverse();
         for (damage, part, text) in std::mem::take(&mut walk.findings).into_iter().rev() {
@@ -107,23 +108,21 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    fn look_at_block(&mut self, number: u64, file: &[u8], walk: &mut Walk) {
+    fn look_at_block(&mut self, number: u64, file: Vec<u8>, walk: &mut Walk) {
         let part = format!("msgs/{number}.blk");
         let mut report = empty_block(number, BlockForm::Plain);
         report.file_bytes = file.len() as u64;
-        let mut content;
-        if packed::is_packed(file) {
+        let mut content = file;
+        if packed::is_packed(&content) {
             report.form = BlockForm::Compressed;
-            content = packed::unpack(file);
+            content = packed::unpack(&content);
             if content.is_empty() {
                 report.form = BlockForm::Unreadable;
-                report.damaged_bytes = file.len() as u64;
+                report.damaged_bytes = report.file_bytes;
                 walk.findings.push((true, part, "it cannot be decompressed".to_owned()));
                 self.report.blocks.push(report);
                 return;
             }
-        } else {
-            content = file.to_vec();
         }
         let hasher = Hasher::of_block(&self.report.name, number);
         if mend_borders(&mut content, checkpoint::seal_of(&walk.seals, number), &hasher) {

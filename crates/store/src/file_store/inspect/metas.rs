@@ -7,6 +7,7 @@ use env::Disk;
 use serde_json::{Map, Value};
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
+use super::super::files::read_if_there;
 use super::super::meta::{self, FromMeta};
 use super::super::refusal::check_level;
 
@@ -59,11 +60,7 @@ fn look<T>(
     if disk.info(&dir.join(meta::KEY))?.is_some() {
         return Ok(Stored::Encrypted);
     }
-    let read = |name: &str| match disk.read(&dir.join(name)) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
+    let read = |name: &str| read_if_there(disk, &dir.join(name));
     let Some(stored) = read(meta::META)? else {
         return Ok(Stored::Unreadable(format!("{} is missing", meta::META)));
     };
