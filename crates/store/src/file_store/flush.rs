@@ -14,8 +14,9 @@ const ROOM_FROM: u64 = 16 << 10;
 const MOST_ROOM: u64 = 1 << 20;
 /// How many blocks' worth of files wait for a sync to be removed.
 const WAITING_BLOCKS: u64 = 4;
-/// Of more files that go at once the file system keeps the order.
-const MOST_ORDERED: u32 = 64;
+/// So many files go one after the other; before more of them go at once, an index is written that
+/// knows them no longer.
+const MOST_ORDERED: usize = 64;
 /// Room is made again when there is less than this.
 const ROOM_LEFT: u64 = 4 << 10;
 
@@ -320,11 +321,22 @@ impl FileStore {
 
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
     /// tells which of its messages were gone before, or for which limits took them.
-    fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
-        if let Err(error) = self.drop_misled_index(&dead) {
-            self.journal.dead.extend(dead);
-            return Err(error);
-        }
+    pub(super) fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
+        let unlisted = match dead.len() > MOST_ORDERED {
+            true => self.has_new_index(),
+            false => Ok(false),
+        };
+        let listed = match unlisted.and_then(|unlisted| match unlisted {
+            // Whatever a crash keeps of them goes at the next start.
+            true => Ok(false),
+            false => self.drop_misled_index(&dead).map(|()| true),
+        }) {
+            Ok(listed) => listed,
+            Err(error) => {
+                self.journal.dead.extend(dead);
+                return Err(error);
+            }
+        };
         dead.sort_by_key(|block| block.index);
         // Without a later block there is room again for what limits took from an earlier one, and
         // behind one that is still there what age took is missed.
@@ -332,30 +344,51 @@ impl FileStore {
             || self.limits.max_bytes != u64::MAX
             || self.limits.max_age_ns > 0;
         let by_limits = |block: &Block| limited && block.told_by >= ToldBy::Limits;
-        let (mut syncs, mut last_seq, mut makes_room) = (0, None, false);
+        let (mut last_seq, mut makes_room) = (None, false);
         let mut dead = dead.into_iter();
-        while let Some(block) = dead.next() {
+        while let Some(mut block) = dead.next() {
             let guards = |last_seq| {
                 block.unread || block.tombs.iter_from(0).next().is_some_and(|seq| seq <= last_seq)
             };
-            if syncs < MOST_ORDERED && (makes_room || last_seq.is_some_and(guards)) {
-                if let Err(error) = self.sync_names() {
-                    self.journal.dead.push(block);
-                    self.journal.dead.extend(dead);
-                    return Err(error);
-                }
-                syncs += 1;
+            if listed
+                && (makes_room || last_seq.is_some_and(guards))
+                && let Err(error) = self.sync_names()
+            {
+                self.journal.dead.push(block);
+                self.journal.dead.extend(dead);
+                return Err(error);
             }
             last_seq = last_seq.max(Some(block.last_seq));
             makes_room |= by_limits(&block);
-            let failed = self.journal.dead.len();
-            self.remove_file(block);
-            if self.journal.dead.len() > failed {
+            block.file = None;
+            if block.created
+                && let Some(block) = self.bury_file(block, listed)
+            {
+                self.journal.dead.push(block);
                 break;
             }
         }
         self.journal.dead.extend(dead);
         Ok(())
+    }
+
+    /// Writes an index of what there is, where that can be done now.
+    fn has_new_index(&mut self) -> Result<bool, StoreError> {
+        let is_flushed = !self.skipped
+            && self.journal.tombstones.is_empty()
+            && self.journal.displaced.is_empty()
+            && self.first_dirty() == self.blocks.len();
+        if !is_flushed {
+            return Ok(false);
+        }
+        match self.write_index() {
+            Err(error) if self.poisoned.is_some() => Err(error),
+            Err(_) => Ok(false),
+            Ok(()) => {
+                self.index_due = IndexDue::No;
+                Ok(self.blocks.back().is_some_and(|tail| tail.index == self.indexed_up_to))
+            }
+        }
     }
 
     pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
@@ -465,14 +498,5 @@ impl FileStore {
         block.overwrite(offset, bytes);
         let content = block.content().map(<[u8]>::to_vec).unwrap_or_default();
         self.rewrite(at, &content)
-    }
-
-    pub(super) fn remove_file(&mut self, mut dead: Block) {
-        dead.file = None;
-        if dead.created
-            && let Some(dead) = self.bury_file(dead)
-        {
-            self.journal.dead.push(dead);
-        }
     }
 }

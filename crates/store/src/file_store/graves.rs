@@ -16,13 +16,14 @@ impl FileStore {
         self.msgs_dir.join(format!("{index}{BURIED}"))
     }
 
-    /// Takes the file of a dead block away; the block is answered if that failed.
-    pub(super) fn bury_file(&mut self, dead: Block) -> Option<Block> {
+    /// Takes the file of a dead block away; the block is answered if that failed. It may be `listed`
+    /// in the index.
+    pub(super) fn bury_file(&mut self, dead: Block, listed: bool) -> Option<Block> {
         self.keep_for_snapshot(dead.index);
         let path = block::file_path(&self.msgs_dir, dead.index);
         let shred = self.shred.iter().position(|&index| index == dead.index);
         let wanted = dead.index <= self.indexed_up_to || self.informs_index(&dead);
-        let keeps = wanted && self.can_keep(&dead);
+        let keeps = listed && wanted && self.can_keep(&dead);
         let gone = match keeps {
             true => self.disk.rename(&path, &self.buried_path(dead.index)),
             false => self.disk.unlink(&path),

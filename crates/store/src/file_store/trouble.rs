@@ -157,17 +157,10 @@ impl FileStore {
         }
         let kept = self.blocks.iter().filter(|block| block.written > 0).map(|block| block.high);
         let highest = kept.max().unwrap_or(0);
-        let mut dead = std::mem::take(&mut self.journal.dead);
-        dead.sort_by_key(|block| block.index);
-        let mut freed = false;
-        for block in dead {
-            if block.created && block.high < highest {
-                freed = true;
-                self.remove_file(block);
-            } else {
-                self.journal.dead.push(block);
-            }
-        }
-        freed
+        let (going, staying): (Vec<_>, _) = std::mem::take(&mut self.journal.dead)
+            .into_iter()
+            .partition(|block| block.created && block.high < highest);
+        self.journal.dead = staying;
+        !going.is_empty() && self.remove_in_order(going).is_ok()
     }
 }

@@ -230,6 +230,36 @@ fn what_limits_took_stays_gone_when_the_files_of_some_blocks_go_at_once() {
     }
 }
 
+/// The same with more files than are removed one after the other.
+#[test]
+fn what_limits_took_stays_gone_when_the_files_of_many_blocks_go_at_once() {
+    let limits = StreamConfig { max_bytes: 11_000, ..config() };
+    let old: Vec<u64> = (1..=102).collect();
+    for change in 50.. {
+        let world = World::new(100);
+        let mut store = world.create(&limits);
+        put_sizes(&mut store, &[100; 100]);
+        put_sizes(&mut store, &[900, 100]);
+        store.flush(Durability::Synced).unwrap();
+        // Without the large one there is room for some of those before it.
+        put_sizes(&mut store, &[10_500]);
+        world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
+        let done = store.flush(Durability::Synced).is_ok();
+        for seed in 0..12 {
+            let torn = World { disk: world.disk.fork(), account: world.account.clone(), ..world };
+            torn.disk.crash(Crash::Torn(seed));
+            let mut store = torn.open();
+            let held = seqs(&mut *store);
+            assert!(held == [102, 103] || !done && held == old, "{change}, {seed}: {held:?}");
+            assert_eq!(store.lost(), None);
+        }
+        if done {
+            assert!(change > 80, "only {change} changes were tried");
+            break;
+        }
+    }
+}
+
 #[test]
 fn what_limits_took_for_a_message_that_was_never_written_stays_gone() {
     for durability in [Durability::Written, Durability::Synced] {
