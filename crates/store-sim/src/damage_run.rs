@@ -88,7 +88,7 @@ impl Victim {
             let headers = if number % 3 == 0 { "NATS/1.0\r\nA: b\r\n\r\n" } else { "" };
             let subject = match number {
                 // Where a length with a bad bit leaves the name of another, or a name of nobody.
-                18 => "s".to_owned(),
+                11 | 18 => "s".to_owned(),
                 19 => "s.23".to_owned(),
                 _ => format!("s.{}", number % 4),
             };
@@ -146,6 +146,10 @@ impl Victim {
             for number in 17..=20 {
                 put(&mut *store, &mut model, number)?;
             }
+            // Between others of its block, which the index knows as it was before.
+            store.remove(6, Erase::Overwrite, &mut |_| {}).map_err(say)?;
+            model.remove(6);
+            store.flush(Durability::Synced).map_err(say)?;
         }
         drop(store);
         world.disk.crash(Crash::DropUnsynced);

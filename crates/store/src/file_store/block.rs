@@ -629,20 +629,18 @@ impl Block {
         self.cache.as_ref().filter(|cache| cache.base == 0).map(|cache| &cache.buf[..])
     }
 
-    /// What overwrites the record of `seq`, which is in memory: an erased one of the same length,
-    /// filled with zeros; with its offset.
+    /// What overwrites the record of `seq`, which is in memory, with its offset.
     pub(super) fn erasure(&self, seq: u64) -> Option<(u64, Vec<u8>)> {
-        let len = self.cached(seq)?.len;
+        let record = self.cached(seq)?;
         let offset = self.cache.as_ref()?.slots.get(seq)?;
-        let mut bytes = Vec::with_capacity(len);
-        record::push_erased(&mut bytes, &self.hasher, seq, &vec![0; len - record::EMPTY]);
+        let mut bytes = Vec::with_capacity(record.len);
+        record::erase(&mut bytes, &self.hasher, &record);
         Some((u64::from(offset), bytes))
     }
 
     /// Puts bytes over what is in memory.
     pub(super) fn overwrite(&mut self, offset: u64, bytes: &[u8]) {
         self.seal = None;
-        (self.borders, self.mark.borders) = (None, None);
         self.glance = None;
         if let Some(cache) = &mut self.cache
             && let Some(at) = (offset as usize).checked_sub(cache.base)

@@ -3,6 +3,8 @@
 use highway::{HighwayHash, HighwayHasher, Key};
 use sha2::{Digest, Sha256};
 
+use super::varint::{Reader, push_u};
+
 /// Bytes before the subject.
 pub(super) const HEAD: usize = 22;
 /// Bytes of a record without subject and payload: head and checksum.
@@ -107,12 +109,14 @@ pub(super) struct Lengths {
     pub(super) headers: u32,
 }
 
-/// What the message's record at `at` says of its lengths, whether they fit or not; nothing of
-/// another record.
+/// What the record at `at` says of its message's lengths, whether they fit or not; of an erased one
+/// those that its message had. Nothing of another record.
 pub(super) fn lengths_at(block: &[u8], at: usize) -> Option<Lengths> {
     let seq = u64::from_le_bytes(word(block, at + SEQ)?);
-    if seq & (ERASED | TOMBSTONE) != 0 {
-        return None;
+    match (seq & ERASED != 0, seq & TOMBSTONE != 0) {
+        (false, false) => {}
+        (true, false) => return erased_lengths(block, at, seq & MAX_SEQ),
+        (_, true) => return None,
     }
     let subject = u16::from_le_bytes(word(block, at + SUBJECT_LEN)?);
     let headers = match u32::from_le_bytes(word(block, at)?) & HAS_HEADERS {
@@ -120,6 +124,19 @@ pub(super) fn lengths_at(block: &[u8], at: usize) -> Option<Lengths> {
         _ => word(block, headers_len_at(at, subject)).map_or(u32::MAX, u32::from_le_bytes),
     };
     Some(Lengths { seq, subject, headers })
+}
+
+/// The lengths that [`erase`] left; none where the reference, or an older version, erased.
+fn erased_lengths(block: &[u8], at: usize, seq: u64) -> Option<Lengths> {
+    let body = block.get(at + HEAD..at + len_at(block, at)?.checked_sub(CHECKSUM)?)?;
+    let mut reader = Reader::new(body);
+    let subject = u16::try_from(reader.u()?).ok().filter(|&subject| seq > 0 && subject > 0)?;
+    let headers = u32::try_from(reader.u().unwrap_or(0)).ok()?;
+    (len_of(subject.into(), headers as usize, 0) <= EMPTY + body.len()).then_some(Lengths {
+        seq,
+        subject,
+        headers,
+    })
 }
 
 /// The places of these lengths in the block: that of the subject, and that of the headers.
@@ -316,6 +333,18 @@ pub(super) fn push_tombstone(out: &mut Vec<u8>, hasher: &Hasher, seq: u64, ts_ns
 /// Writes "this sequence was used, and nothing is left of it", filled up with `body`.
 pub(super) fn push_erased(out: &mut Vec<u8>, hasher: &Hasher, seq: u64, body: &[u8]) {
     push_marker(out, hasher, seq | ERASED, 0, body);
+}
+
+/// Writes what takes the place of a message's record: an erased one of its length, in which its
+/// parts' lengths are all that is left, so that what is known of the whole block's stays true.
+pub(super) fn erase(out: &mut Vec<u8>, hasher: &Hasher, message: &Record<'_>) {
+    let len = message.len - EMPTY;
+    let mut body = Vec::with_capacity(len);
+    let lengths = message.lengths();
+    push_u(&mut body, lengths.subject.into());
+    push_u(&mut body, lengths.headers.into());
+    body.resize(len, 0);
+    push_erased(out, hasher, message.seq, &body);
 }
 
 /// A stretch of a block that holds no sound record.

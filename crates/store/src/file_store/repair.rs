@@ -116,10 +116,20 @@ impl FileStore {
         if block.is_dirty() {
             return Ok(());
         }
-        let error = |error| io_error("repairing a block", error);
-        let path = file_path(&self.msgs_dir, block.index);
-        let file = self.disk.read(&path).map_err(error)?;
-        let mut original = if block.packed { packed::unpack(&file) } else { file };
+        let mut original = match block.content() {
+            // What is served is what stays.
+            Some(content) => content.to_vec(),
+            None => {
+                let file = self
+                    .disk
+                    .read(&file_path(&self.msgs_dir, block.index))
+                    .map_err(|error| io_error("repairing a block", error))?;
+                let mut content = if block.packed { packed::unpack(&file) } else { file };
+                // Cut off, as when it was loaded.
+                content.resize(content.len().max(block.written as usize), 0);
+                content
+            }
+        };
         if let Some(borders) = block.borders {
             borders.mend(&mut original);
         }

@@ -5,7 +5,7 @@ use env::OpenMode;
 use super::FileStore;
 use super::block::file_path;
 use super::borders::Borders;
-use super::record::{Kind, Record};
+use super::record::{self, Kind, Record};
 use super::waymarks::Waymarks;
 use crate::api::Upkeep;
 
@@ -86,8 +86,8 @@ impl FileStore {
             if !record.is_intact(&block.hasher) || !record.is_plausible() {
                 return Look::Doubt;
             }
-            if record.kind == Kind::Message {
-                verify.borders.add(&record.lengths());
+            if let Some(lengths) = record::lengths_at(&buf, offset) {
+                verify.borders.add(&lengths);
             }
             if record.kind == Kind::Message
                 && record.seq > verify.last_seq

@@ -56,6 +56,48 @@ fn one_bad_bit_is_put_right() {
 }
 
 #[test]
+fn a_message_that_is_erased_leaves_its_lengths() {
+    let hasher = Hasher::of_block("S", 1);
+    for (subject, headers, payload) in [
+        (1, 0, 0),
+        (1, 0, 1),
+        (127, 0, 0),
+        (128, 1, 0),
+        (1, HEADERS.len(), 9),
+        (65_535, 65_535, 0),
+        (300, 2 << 20, 70_000),
+    ] {
+        let (subject, headers) = (vec![b's'; subject], vec![b'h'; headers]);
+        let message = Message {
+            seq: 7,
+            ts_ns: 5,
+            subject: &subject,
+            headers: &headers,
+            payload: &vec![b'p'; payload],
+        };
+        let (mut content, mut erased) = (Vec::new(), Vec::new());
+        record::push_message(&mut content, &hasher, &message);
+        let record = record::Record::parse(&content, 0).unwrap();
+        record::erase(&mut erased, &hasher, &record);
+        assert_eq!(erased.len(), content.len());
+        assert_eq!(record::lengths_at(&erased, 0), Some(message.lengths()));
+        let record = record::Record::parse(&erased, 0).unwrap();
+        assert!(record.is_intact(&hasher) && record.is_plausible());
+        assert_eq!((record.kind, record.seq), (record::Kind::Erased, 7));
+        assert!(
+            !erased.windows(2).any(|two| [b"ss", b"hh", b"pp"].contains(&two.as_array().unwrap()))
+        );
+    }
+    // As others erase.
+    for body in [&[][..], &[0], &[0; 40], &[9, 1, 1, 1], &[1, 0xff, 0xff], &[0x80; 12]] {
+        let mut erased = Vec::new();
+        record::push_erased(&mut erased, &hasher, 7, body);
+        let lengths = record::lengths_at(&erased, 0);
+        assert!(lengths.is_none_or(|lengths| lengths.subject == 1), "{body:?}: {lengths:?}");
+    }
+}
+
+#[test]
 fn what_is_otherwise_wrong_is_left_alone() {
     let (content, starts) = content();
     let borders = Borders::of(&content).unwrap();
