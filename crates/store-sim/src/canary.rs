@@ -30,56 +30,69 @@ pub fn hunt(canary: Canary) -> Catch {
     }
 }
 
-fn search(canary: Canary) -> Option<(String, String)> {
-    let mut found = None;
-    let mut look = |by: String, check: &dyn Fn() -> Verdict| {
-        if found.is_none() {
-            found = guarded(check).err().map(|words| (by, words));
-            if found.is_some() {
-                // What is found without the bug as well is no catch.
-                plant(None);
-                if guarded(check).is_err() {
-                    found = None;
-                }
-                plant(Some(canary));
-            }
-        }
-        found.is_some()
-    };
-    for seed in 0..16 {
-        if look(format!("model, seed {seed}"), &|| model_run::run(seed, model_run::Kind::of(seed)))
-        {
-            return found;
-        }
-    }
-    for subject in SUBJECTS {
+/// Which check found it, and what it said.
+type Found = Option<(String, String)>;
+
+fn search(canary: Canary) -> Found {
+    in_models(canary)
+        .or_else(|| in_damage(canary, Some(400)))
+        .or_else(|| in_sessions(canary))
+        // What shows with a few bits of all only.
+        .or_else(|| in_damage(canary, None))
+}
+
+/// Whether a check fails with the bug, and does not without.
+fn look(
+    canary: Canary,
+    by: &dyn Fn() -> String,
+    with: &dyn Fn() -> Verdict,
+    without: &dyn Fn() -> Verdict,
+) -> Found {
+    let words = guarded(with).err()?;
+    plant(None);
+    let caught = guarded(without).is_ok();
+    plant(Some(canary));
+    caught.then(|| (by(), words))
+}
+
+fn in_models(canary: Canary) -> Found {
+    (0..16).find_map(|seed| {
+        let run = || model_run::run(seed, model_run::Kind::of(seed));
+        look(canary, &|| format!("model, seed {seed}"), &run, &run)
+    })
+}
+
+fn in_damage(canary: Canary, sample: Option<usize>) -> Found {
+    SUBJECTS.into_iter().find_map(|subject| {
         let victim = match guarded(|| Victim::new(subject)) {
             Ok(victim) => victim,
             Err(words) => return Some((format!("damage, {subject:?}"), words)),
         };
-        for (number, (file, damage)) in victim.sample(7, 400).into_iter().enumerate() {
-            if look(format!("damage, {subject:?}, sample 7, piece {number}"), &|| {
-                victim.damage(file, damage)
-            }) {
-                return found;
-            }
-        }
-    }
-    for seed in 0..60 {
+        let pieces = match sample {
+            Some(count) => victim.sample(7, count),
+            None => victim.all_damage(),
+        };
+        pieces.into_iter().find_map(|(file, damage)| {
+            let by = || format!("damage, {subject:?}, file {file}, {damage:?}");
+            let again = || Victim::new(subject)?.damage(file, damage);
+            look(canary, &by, &|| victim.damage(file, damage), &again)
+        })
+    })
+}
+
+fn in_sessions(canary: Canary) -> Found {
+    (0..60).find_map(|seed| {
         let (changes, reads) = match guarded(|| calls(seed)) {
             Ok(calls) => calls,
             Err(words) => return Some((format!("session, seed {seed}"), words)),
         };
-        for call in (seed % 3..changes.max(reads)).step_by(3) {
+        (seed % 3..changes.max(reads)).step_by(3).find_map(|call| {
             let how = (call as usize / 3) % WAYS_TO_FAIL;
-            if look(format!("crash, seed {seed}, change {call}"), &|| {
-                CrashRun::new(seed).crash_at(call, 1).map(|_| ())
-            }) || look(format!("failure, seed {seed}, change {call}, way {how}"), &|| {
-                CrashRun::new(seed).fail_at(call, how).map(|_| ())
-            }) {
-                return found;
-            }
-        }
-    }
-    None
+            let crash = || CrashRun::new(seed).crash_at(call, 1).map(|_| ());
+            let fail = || CrashRun::new(seed).fail_at(call, how).map(|_| ());
+            let crashed = || format!("crash, seed {seed}, change {call}");
+            let failed = || format!("failure, seed {seed}, change {call}, way {how}");
+            look(canary, &crashed, &crash, &crash).or_else(|| look(canary, &failed, &fail, &fail))
+        })
+    })
 }

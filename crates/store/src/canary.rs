@@ -36,12 +36,14 @@ pub enum Canary {
     HideLoss,
     /// An index counts as exact whatever the last block holds.
     TrustStaleIndex,
+    /// Nothing tells of the lengths in the last block.
+    NoWitness,
 }
 
 #[cfg(feature = "canary")]
 impl Canary {
     /// All of them.
-    pub const ALL: [Canary; 13] = [
+    pub const ALL: [Canary; 14] = [
         Canary::SkipDirSync,
         Canary::AckBeforeSync,
         Canary::ForgetTombstone,
@@ -55,6 +57,7 @@ impl Canary {
         Canary::KeepRefused,
         Canary::HideLoss,
         Canary::TrustStaleIndex,
+        Canary::NoWitness,
     ];
 }
 
