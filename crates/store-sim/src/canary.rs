@@ -3,9 +3,9 @@
 use store::{Canary, plant};
 
 use crate::crash_run::{CrashRun, WAYS_TO_FAIL, calls};
-use crate::damage_run::{SUBJECTS, Victim};
 use crate::model_run;
 use crate::verdict::{Verdict, guarded};
+use crate::victim::{SUBJECTS, Victim};
 
 /// How a planted bug was found.
 #[derive(Clone, Debug)]
@@ -63,18 +63,18 @@ fn in_models(canary: Canary) -> Found {
 }
 
 fn in_damage(canary: Canary, sample: Option<usize>) -> Found {
-    SUBJECTS.into_iter().find_map(|subject| {
-        let victim = match guarded(|| Victim::new(subject)) {
+    (0..SUBJECTS.len() as u64).find_map(|seed| {
+        let victim = match guarded(|| Victim::new(seed)) {
             Ok(victim) => victim,
-            Err(words) => return Some((format!("damage, {subject:?}"), words)),
+            Err(words) => return Some((format!("damage, seed {seed}"), words)),
         };
         let pieces = match sample {
             Some(count) => victim.sample(7, count),
             None => victim.all_damage(),
         };
         pieces.into_iter().find_map(|(file, damage)| {
-            let by = || format!("damage, {subject:?}, file {file}, {damage:?}");
-            let again = || Victim::new(subject)?.damage(file, damage);
+            let by = || format!("damage, seed {seed}");
+            let again = || Victim::new(seed)?.damage(file, damage);
             look(canary, &by, &|| victim.damage(file, damage), &again)
         })
     })

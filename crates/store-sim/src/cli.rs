@@ -8,24 +8,28 @@ use std::time::{Duration, Instant};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::crash_run::{self, CrashRun, WAYS_TO_FAIL};
-use crate::damage_run::{SUBJECTS, Victim};
 use crate::model_run::{self, OPS_PER_RUN};
 use crate::verdict::{Verdict, guarded};
+use crate::victim::{SUBJECTS, Victim};
 
 const HELP: &str = "\
 sim               the store against a plain model, with crashes, failing calls and damage
     --ops N           operations against the model (default 100,000,000); sessions whose every
-                      call crashes and fails: one for each 500,000; damage: all
+                      call crashes and fails: one for each 500,000; small stores that get
+                      all damage there is: one for each million, five at least
     --seconds N       as much of it as can be done in that time
     --seed N          first seed (default 0): a later run goes on from the one that was printed
     --jobs N          threads (default: processors)
     --part NAME       only 'model', 'crash' or 'damage'
     --canary          only whether each planted bug is found
-    --replay WHAT     one finding again: 'model SEED', 'crash SEED CHANGE', 'fail SEED CALL WAY'
+    --replay WHAT     one finding again: 'model SEED', 'crash SEED CHANGE', 'fail SEED CALL WAY',
+                      'damage SEED PIECE'
 ";
 
 /// Operations for each session with crashes.
 const OPS_PER_SESSION: u64 = 500_000;
+/// Operations for each store that is damaged.
+const OPS_PER_STORE: u64 = 1_000_000;
 /// Findings of one part that are printed.
 const MOST_SHOWN: usize = 5;
 
@@ -146,8 +150,17 @@ fn run(options: &Options) -> bool {
     if options.wants(crash.name) {
         well &= crash.run(&every_call);
     }
-    if options.wants("damage") {
-        well &= damage(options.jobs);
+    let stores = options.ops.div_ceil(OPS_PER_STORE).max(SUBJECTS.len() as u64);
+    let damage = Part {
+        name: "damage",
+        unit: "pieces of damage",
+        units: 0,
+        seeds: options.seed..options.seed + stores,
+        jobs: options.jobs,
+        time: share(1),
+    };
+    if options.wants(damage.name) {
+        well &= damage.run(&all_damage);
     }
     well
 }
@@ -257,46 +270,21 @@ impl Part {
     }
 }
 
-/// All damage to all subjects.
-fn damage(jobs: u64) -> bool {
-    let mut well = true;
-    for subject in SUBJECTS {
-        let victim = match guarded(|| Victim::new(subject)) {
-            Ok(victim) => victim,
-            Err(wrong) => {
-                println!("damage: {wrong}");
-                return false;
-            }
-        };
-        let all = victim.all_damage();
-        let started = Instant::now();
-        let next = AtomicU64::new(0);
-        let wrong = Mutex::new(Vec::new());
-        std::thread::scope(|scope| {
-            for _ in 0..jobs {
-                scope.spawn(|| {
-                    while let Some(&(file, damage)) =
-                        all.get(next.fetch_add(1, Ordering::Relaxed) as usize)
-                    {
-                        if let Err(words) = guarded(|| victim.damage(file, damage))
-                            && let Ok(mut wrong) = wrong.lock()
-                        {
-                            wrong.push(words);
-                        }
-                    }
-                });
-            }
-        });
-        let wrong = wrong.into_inner().unwrap_or_default();
-        let seconds = started.elapsed().as_secs_f64();
-        let verdict = if wrong.is_empty() { "ok" } else { "FAILED" };
-        println!("damage, {subject:?}: {verdict}: {} pieces in {seconds:.1} s", all.len());
-        for words in wrong.iter().step_by(wrong.len() / MOST_SHOWN + 1) {
-            println!("  {words}");
-        }
-        well &= wrong.is_empty();
+/// All damage to one store.
+fn all_damage(seed: u64) -> Result<u64, Finding> {
+    let finding = |piece: usize, wrong| Finding { replay: format!("damage {seed} {piece}"), wrong };
+    let victim = guarded(|| Victim::new(seed)).map_err(|wrong| finding(0, wrong))?;
+    let all = victim.all_damage();
+    for (piece, &(file, damage)) in all.iter().enumerate() {
+        guarded(|| victim.damage(file, damage)).map_err(|wrong| finding(piece, wrong))?;
     }
-    well
+    Ok(all.len() as u64)
+}
+
+fn one_damage(seed: u64, piece: usize) -> Verdict {
+    let victim = Victim::new(seed)?;
+    let (file, damage) = *victim.all_damage().get(piece).ok_or("no such damage")?;
+    victim.damage(file, damage)
 }
 
 /// One finding again.
@@ -309,6 +297,7 @@ fn again(what: &str) -> Verdict {
         ("crash", [seed, change]) => {
             guarded(|| CrashRun::new(*seed).crash_at(*change, 4)).map(|_| ())
         }
+        ("damage", [seed, piece]) => guarded(|| one_damage(*seed, *piece as usize)),
         ("fail", [seed, call, way]) => {
             guarded(|| CrashRun::new(*seed).fail_at(*call, *way as usize)).map(|_| ())
         }

@@ -6,20 +6,15 @@
 //! anything is left that tells; nothing panics.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 use env::{Crash, Disk};
-use store::{
-    ConsumerMeta, ConsumerState, Durability, Erase, Filter, NewMsg, Opening, Purge, StreamStore,
-};
-use types::{AckPolicy, Compression, ConsumerConfig, SequencePair, StreamConfig};
+use store::{Durability, Filter, NewMsg, Opening, StreamStore};
 
 use crate::dice::Dice;
-use crate::keys::Keys;
-use crate::model::{Model, ModelMsg};
 use crate::verdict::{Verdict, ensure};
-use crate::world::{World, at, config};
+use crate::victim::{Subject, Victim};
+use crate::world::{World, at};
 
 const SECTOR: usize = 512;
 
@@ -40,128 +35,7 @@ pub enum Damage {
     Doubled,
 }
 
-/// Which store is damaged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject {
-    /// Stopped cleanly.
-    Stopped,
-    /// Killed: the index is older than the blocks.
-    Killed,
-    /// Stopped, and its index removed.
-    NoIndex,
-    /// Stopped, with compressed blocks.
-    Compressed,
-    /// Stopped, and encrypted.
-    Encrypted,
-}
-
-/// All of them.
-pub const SUBJECTS: [Subject; 5] =
-    [Subject::Stopped, Subject::Killed, Subject::NoIndex, Subject::Compressed, Subject::Encrypted];
-
-/// A store to damage, and what it holds.
-pub struct Victim {
-    subject: Subject,
-    world: World,
-    model: Model,
-    config: StreamConfig,
-    consumer: (ConsumerMeta, ConsumerState),
-    files: Vec<(PathBuf, Vec<u8>)>,
-}
-
 impl Victim {
-    /// Makes it.
-    ///
-    /// # Errors
-    /// If the store does not do as the model without any damage.
-    pub fn new(subject: Subject) -> Verdict<Victim> {
-        let keys = if subject == Subject::Encrypted { Keys::of(5) } else { None };
-        let world = World::new(330).with_keys(keys);
-        let mut config = config();
-        if subject == Subject::Compressed {
-            config.compression = Compression::S2;
-        }
-        let say = |error: store::StoreError| error.to_string();
-        let mut store = world.create(&config).map_err(say)?;
-        let mut model = Model::new(&config);
-        let put = |store: &mut dyn StreamStore, model: &mut Model, number: i64| {
-            let headers = if number % 3 == 0 { "NATS/1.0\r\nA: b\r\n\r\n" } else { "" };
-            let subject = match number {
-                // Where a length with a bad bit leaves the name of another, or a name of nobody.
-                11 | 18 => "s".to_owned(),
-                19 => "s.23".to_owned(),
-                _ => format!("s.{}", number % 4),
-            };
-            let msg = ModelMsg {
-                subject: subject.into(),
-                headers: headers.as_bytes().to_vec(),
-                payload: format!("payload {number}").into_bytes(),
-                ts: at(number),
-                ttl_seconds: 0,
-                size: 0,
-            };
-            let new = NewMsg {
-                subject: msg.subject.as_bytes(),
-                headers: &msg.headers,
-                payload: &msg.payload,
-                ts: msg.ts,
-                ttl_seconds: 0,
-            };
-            let size = store.size_of(new.subject.len(), new.headers.len(), new.payload.len());
-            store.append(new, &mut |_| {}).map_err(say)?;
-            model.append(Arc::new(ModelMsg { size, ..msg })).map_err(str::to_owned)?;
-            store.flush(Durability::Synced).map_err(say)
-        };
-        for number in 1..=16 {
-            put(&mut *store, &mut model, number)?;
-        }
-        for (seq, erase) in [(3, Erase::Keep), (8, Erase::Overwrite)] {
-            store.remove(seq, erase, &mut |_| {}).map_err(say)?;
-            model.remove(seq);
-        }
-        let purge = Purge { below_seq: 2, ..Purge::default() };
-        store.purge(&purge, &mut |_| {}).map_err(say)?;
-        model.purge(&purge);
-        store.flush(Durability::Synced).map_err(say)?;
-        let meta = ConsumerMeta {
-            name: "c".to_owned(),
-            created: at(3),
-            config: ConsumerConfig {
-                durable_name: "c".to_owned(),
-                name: "c".to_owned(),
-                ack_policy: AckPolicy::Explicit,
-                ..ConsumerConfig::default()
-            },
-        };
-        let state = ConsumerState {
-            delivered: SequencePair { consumer: 7, stream: 9 },
-            ack_floor: SequencePair { consumer: 7, stream: 9 },
-            ..ConsumerState::default()
-        };
-        let mut consumer = store.create_consumer(&meta, &ConsumerState::default()).map_err(say)?;
-        consumer.save(&state, Durability::Synced).map_err(say)?;
-        if subject != Subject::Killed {
-            store.stop().map_err(say)?;
-        } else {
-            for number in 17..=20 {
-                put(&mut *store, &mut model, number)?;
-            }
-            // Between others of its block, which the index knows as it was before.
-            store.remove(6, Erase::Overwrite, &mut |_| {}).map_err(say)?;
-            model.remove(6);
-            store.flush(Durability::Synced).map_err(say)?;
-        }
-        drop(store);
-        world.disk.crash(Crash::DropUnsynced);
-        if subject == Subject::NoIndex {
-            let msgs = world.dir().join("msgs");
-            let gone = world.disk.unlink(&msgs.join("index.db"));
-            gone.and_then(|()| world.disk.sync_dir(&msgs)).map_err(|error| error.to_string())?;
-        }
-        let files = world.disk.files(&world.dir());
-        Ok(Victim { subject, world, model, config, consumer: (meta, state), files })
-    }
-
     /// All the damage that there is, by file.
     #[must_use]
     pub fn all_damage(&self) -> Vec<(usize, Damage)> {

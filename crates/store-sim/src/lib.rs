@@ -21,6 +21,7 @@ pub mod oracle;
 pub mod session;
 pub mod steps;
 pub mod verdict;
+pub mod victim;
 pub mod world;
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! All damage that there is to small stores.
 
-use crate::damage_run::{Subject, Victim};
 use crate::verdict::guarded;
+use crate::victim::{Subject, Victim};
 
 fn check_all_damage(subject: Subject) {
-    let victim = Victim::new(subject).unwrap();
+    let victim = Victim::new(subject as u64).unwrap();
+    assert_eq!(victim.subject, subject);
     let all = victim.all_damage();
     assert!(all.len() > 10_000, "only {} pieces of damage", all.len());
     let mut wrong = Vec::new();

@@ -12,13 +12,15 @@ use super::varint::{Reader, push_u};
 /// Name of the file, beside the blocks.
 pub(super) const CHECKPOINT: &str = "checkpoint.db";
 const MAGIC: u8 = 0x6a;
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 /// The oldest that is read.
 const OLDEST: u8 = 1;
 /// From this one on there are bounds.
 const WITH_BOUNDS: u8 = 2;
 /// From this one on there are borders.
 const WITH_BORDERS: u8 = 3;
+/// From this one on those of no messages are told from unknown ones.
+const WITH_KNOWN: u8 = 4;
 const SUM: usize = 8;
 
 /// The end of a block's content.
@@ -77,7 +79,7 @@ pub(super) fn encode(
         push_u(&mut out, seal.index);
         push_u(&mut out, seal.len);
         out.extend_from_slice(&seal.sum);
-        // One of zero says nothing, which is just as well.
+        out.push(u8::from(seal.borders.is_some()));
         let borders = seal.borders.map_or(0, Borders::bits);
         out.extend_from_slice(&borders.to_le_bytes());
     }
@@ -117,8 +119,10 @@ pub(super) fn decode(file: &[u8], hasher: &Hasher) -> Option<([u8; SUM], Checkpo
         }
         let mut borders = None;
         if version >= WITH_BORDERS {
+            let known = version < WITH_KNOWN || read.bytes(1)? == [1];
             let bits = u64::from_le_bytes(*read.bytes(8)?.first_chunk()?);
-            borders = Some(Borders::from_bits(bits)).filter(|_| bits != 0);
+            let said = known && (bits != 0 || version >= WITH_KNOWN);
+            borders = said.then(|| Borders::from_bits(bits));
         }
         checkpoint.seals.push(Seal { index, len, sum, borders });
     }

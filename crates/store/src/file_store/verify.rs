@@ -51,10 +51,15 @@ impl FileStore {
         match self.look(at, &mut verify) {
             Look::Sound => {}
             Look::End => {
-                if let Some(block) = self.blocks.get_mut(at).filter(|block| block.memory() == 0) {
-                    // From now on a message of it can be read without the others.
-                    verify.waymarks.end_at(block.written as usize);
-                    block.waymarks = verify.waymarks;
+                if let Some(block) = self.blocks.get_mut(at) {
+                    if !block.is_dirty() {
+                        block.borders = Some(verify.borders);
+                    }
+                    if block.memory() == 0 {
+                        // From now on a message of it can be read without the others.
+                        verify.waymarks.end_at(block.written as usize);
+                        block.waymarks = verify.waymarks;
+                    }
                 }
                 verify = Verify { index: index + 1, ..Verify::default() };
             }
@@ -93,6 +98,9 @@ impl FileStore {
                 && record.seq > verify.last_seq
                 && block.is_live(record.seq)
             {
+                if block.borders.is_none() && !self.subjects.tree().contains(record.subject) {
+                    return Look::Doubt;
+                }
                 let place = (verify.offset as usize + offset) as u32;
                 verify.waymarks.note(record.seq, place, end as usize);
                 verify.msgs += 1;

@@ -186,6 +186,57 @@ fn a_moved_border_is_put_right_even_if_the_subject_is_known_or_no_index_is_left(
     assert!(flips > 600, "{flips}");
 }
 
+/// A store whose blocks have no witness, as the reference leaves them, or whose last one had no
+/// message when it was stopped.
+#[test]
+fn what_nothing_told_of_is_known_after_the_check_in_the_background() {
+    for made_elsewhere in [false, true] {
+        let world = World::new(500);
+        let mut store = world.create(&config());
+        let put = |store: &mut dyn crate::StreamStore, number: i64| {
+            let subject = ["s", "s.1", "s.10"][number as usize % 3];
+            store.append(msg(subject, "0123", number), &mut |_| {}).unwrap();
+            store.flush(Durability::Synced).unwrap();
+        };
+        (0..13).for_each(|number| put(&mut store, number));
+        store.remove(3, Erase::Keep, &mut |_| {}).unwrap();
+        store.flush(Durability::Synced).unwrap();
+        store.stop().unwrap();
+        drop(store);
+        if made_elsewhere {
+            world.disk.unlink(&world.msgs_file("checkpoint.db")).unwrap();
+        }
+        let mut store = world.open();
+        if made_elsewhere {
+            while store.verify_some() == crate::Upkeep::More {}
+        }
+        (13..20).for_each(|number| put(&mut *store, number));
+        let held = all(&mut *store);
+        store.stop().unwrap();
+        drop(store);
+        let files = world.disk.files(&world.account);
+        let mut flips = 0;
+        for number in 1..=2 {
+            let name = format!("{number}.blk");
+            let bytes = world.disk.read(&world.msgs_file(&name)).unwrap();
+            let hasher = Hasher::of_block("S", number);
+            let mut starts = Vec::new();
+            record::scan(&bytes, &hasher, |at, record| {
+                if record.kind == record::Kind::Message {
+                    starts.push(at);
+                }
+            });
+            for (at, bit) in starts.iter().flat_map(|&at| (0..4).map(move |bit| (at, bit))) {
+                files.iter().for_each(|(path, bytes)| world.disk.plant(path, bytes.clone()));
+                world.disk.flip_bit(&world.msgs_file(&name), at + 20, bit);
+                assert_eq!(all(&mut *world.open()), held, "{made_elsewhere}, {name}, {at}, {bit}");
+                flips += 1;
+            }
+        }
+        assert!(flips > 60, "{flips}");
+    }
+}
+
 #[test]
 fn the_last_witness_tells_of_what_is_before_it() {
     let hasher = Hasher::of_block("S", 1);
