@@ -151,6 +151,13 @@ impl Victim {
         if subject == Subject::Compressed {
             config.compression = Compression::S2;
         }
+        if seed >= SUBJECTS.len() as u64 {
+            // A start reads all messages where lifetimes may be among them.
+            config.allow_msg_ttl = dice.once_in(4);
+            if dice.once_in(4) {
+                config.max_msgs_per_subject = 1 + dice.below(3) as i64;
+            }
+        }
         let mut store = world.create(&config).map_err(say)?;
         let mut model = Model::new(&config);
         for step in steps {

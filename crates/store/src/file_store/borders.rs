@@ -26,7 +26,7 @@ fn mix(lengths: &Lengths) -> u64 {
 }
 
 /// Tells `each` about the records with their offsets and lengths; answers where no more follow.
-fn walk(content: &[u8], mut each: impl FnMut(usize, usize)) -> usize {
+pub(super) fn walk(content: &[u8], mut each: impl FnMut(usize, usize)) -> usize {
     let mut at = 0;
     while let Some(len) = record::len_at(content, at).filter(|&len| len >= record::EMPTY) {
         each(at, len);

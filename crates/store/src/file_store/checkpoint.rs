@@ -37,6 +37,12 @@ pub(super) struct Seal {
 }
 
 impl Seal {
+    /// Whether this content of the block starts with what is sealed.
+    pub(super) fn is_of(&self, content: &[u8]) -> bool {
+        usize::try_from(self.len)
+            .is_ok_and(|len| content.get(..len).is_some_and(|part| part.ends_with(&self.sum)))
+    }
+
     /// What is sealed of this content of the block; `None` if it ends otherwise.
     fn part<'c>(&self, content: &'c mut [u8]) -> Option<&'c mut [u8]> {
         let part = content.get_mut(..usize::try_from(self.len).ok()?)?;

@@ -1,6 +1,7 @@
 //! Rewriting a sealed block without what is gone from it.
 
 use super::append::compact_below;
+use super::losses::leaves_traces;
 use super::record::{Kind, Record};
 use super::seq_set::SeqSet;
 use super::slots::Slots;
@@ -62,8 +63,8 @@ impl FileStore {
     /// Blocks were rewritten.
     fn compacted(&mut self) {
         self.sweep();
-        // Elsewhere nobody takes what an old index lists, and no tombstone explains, for lost.
-        let due = if self.leaves_traces() { IndexDue::Must } else { IndexDue::IfCheap };
+        // Values are replaced, and blocks rewritten, all the time.
+        let due = if leaves_traces(&self.config) { IndexDue::Must } else { IndexDue::IfCheap };
         self.index_due = self.index_due.max(due);
     }
 

@@ -75,7 +75,7 @@ impl FileStore {
     /// on disk lists: without them these would be reported as lost.
     pub(super) fn informs_index(&self, block: &Block) -> bool {
         let is_newer = self.indexed_up_to > 0 && block.index >= self.indexed_up_to;
-        is_newer && !block.tombs.is_empty() && self.leaves_traces()
+        is_newer && !block.tombs.is_empty()
     }
 
     fn can_keep(&self, dead: &Block) -> bool {
@@ -89,8 +89,7 @@ impl FileStore {
             let is_listed = dead.index <= self.indexed_up_to && dead.told_by == ToldBy::Nothing;
             // What age may have taken from the front nobody misses.
             let is_missed = self.limits.max_age_ns == 0 || self.shred.contains(&dead.index);
-            let unexplained = is_listed && is_missed && self.leaves_traces();
-            (unexplained || self.informs_index(dead)) && !self.can_keep(dead)
+            (is_listed && is_missed || self.informs_index(dead)) && !self.can_keep(dead)
         };
         if !dead.iter().any(misleads) {
             return Ok(());

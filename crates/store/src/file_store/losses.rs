@@ -81,12 +81,6 @@ impl FileStore {
         if self.lost.bytes > 0 { self.write_lost() } else { Ok(()) }
     }
 
-    /// Whether every message that goes, other than from the front by a limit, leaves a trace also
-    /// when the reference removes it.
-    pub(super) fn leaves_traces(&self) -> bool {
-        leaves_traces(&self.config)
-    }
-
     /// Whether limits, which leave no trace, may have removed what is missing from the front.
     fn limits_may_have_taken(&self, prior: &Index, tombs: u64) -> bool {
         let gone = prior.blocks.iter().filter(|block| block.first_seq < self.first_seq);
@@ -101,14 +95,15 @@ impl FileStore {
                 && (tombs > 0 || over(self.config.max_bytes, self.bytes + bytes)))
     }
 
-    /// Compares with what an older index knew to be there from block `from_block` on.
+    /// Compares with what an older index knew to be there from block `from_block` on; what went since
+    /// is known if it is `traced`.
     pub(super) fn hear_witness(
         &mut self,
         prior: &Index,
+        traced: bool,
         tombs: &SeqHashSet,
         from_block: u64,
     ) -> Result<(), StoreError> {
-        let traced = self.leaves_traces();
         let untraced_front = self.limits_may_have_taken(prior, tombs.len() as u64);
         let floor = if untraced_front { self.first_seq } else { 0 };
         let mut lost = Vec::new();
@@ -145,7 +140,8 @@ impl FileStore {
     }
 }
 
-/// See [`FileStore::leaves_traces`].
+/// Whether every message that goes, other than from the front by a limit, leaves a trace also when
+/// the reference removes it.
 pub(super) fn leaves_traces(config: &StreamConfig) -> bool {
     config.retention == Retention::Limits
         && config.max_msgs_per_subject <= 0

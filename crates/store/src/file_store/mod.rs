@@ -7,6 +7,7 @@
 
 mod adopt;
 mod append;
+mod authors;
 mod batches;
 mod behind;
 mod block;

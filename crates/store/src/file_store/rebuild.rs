@@ -7,16 +7,16 @@ use std::hash::BuildHasher as _;
 use hashbrown::HashSet;
 use types::Timestamp;
 
-use super::FileStore;
 use super::append::compact_below;
 use super::block::{Block, file_path};
 use super::borders::{self, Borders};
 use super::checkpoint::{self, Seal};
 use super::index_db::{Index, Listed};
-use super::losses::gone_in;
+use super::losses::{gone_in, leaves_traces};
 use super::record::{self, Damage, Hasher, Kind, Record};
 use super::recovery::refused;
 use super::resume::Resumed;
+use super::{FileStore, authors};
 use super::{correct, packed};
 use crate::api::StoreError;
 use crate::canary::{self, Canary};
@@ -25,10 +25,20 @@ use crate::ttl;
 
 pub(super) type SeqHashSet = HashSet<u64, foldhash::fast::RandomState>;
 
+/// What an index said of the blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Prior<'i> {
+    pub(super) index: Option<&'i Index>,
+    /// This server wrote it.
+    pub(super) ours: bool,
+}
+
 /// What a rebuild gathers while it goes from the last block to the first.
 #[derive(Default)]
 struct Rebuild<'i> {
     prior: Option<&'i Index>,
+    /// All that went since that index was written left a trace.
+    traced: bool,
     /// How blocks ended at some time.
     seals: &'i [Seal],
     /// The hashes of that index's subjects, ascending.
@@ -46,8 +56,9 @@ struct Rebuild<'i> {
 }
 
 impl<'i> Rebuild<'i> {
-    fn by(prior: Option<&'i Index>, seals: &'i [Seal]) -> Self {
-        Rebuild { prior, seals, ceiling: u64::MAX, ..Rebuild::default() }
+    fn by(prior: Prior<'i>, seals: &'i [Seal]) -> Self {
+        let Prior { index, ours } = prior;
+        Rebuild { prior: index, traced: ours, seals, ceiling: u64::MAX, ..Rebuild::default() }
     }
 
     /// Whether a message of an older index had this subject.
@@ -92,7 +103,7 @@ impl FileStore {
     pub(super) fn rebuild(
         &mut self,
         numbers: &[u64],
-        prior: Option<&Index>,
+        prior: Prior<'_>,
         seals: &[Seal],
     ) -> Result<(), StoreError> {
         self.subjects.reset(self.tracks_subjects());
@@ -126,7 +137,7 @@ impl FileStore {
         index: &Index,
         seals: &[Seal],
     ) -> Result<Resumed, StoreError> {
-        let mut rebuild = Rebuild::by(Some(index), seals);
+        let mut rebuild = Rebuild::by(Prior { index: Some(index), ours: true }, seals);
         self.hear_buried(index.last_block, &mut rebuild)?;
         for &number in tail.iter().rev() {
             self.rebuild_block(number, &mut rebuild)?;
@@ -152,7 +163,7 @@ impl FileStore {
         rebuild: Rebuild<'_>,
         from: u64,
     ) -> Result<(), StoreError> {
-        let Rebuild { prior, tombs, highest_tomb, blocks: tail, damaged, .. } = rebuild;
+        let Rebuild { prior, traced, tombs, highest_tomb, blocks: tail, damaged, .. } = rebuild;
         let mut blocks = VecDeque::from(sealed);
         blocks.extend(tail);
         let mut last = (0, Timestamp::ZERO.unix_ns());
@@ -186,7 +197,8 @@ impl FileStore {
             |seq: u64| tombs.contains(&seq) || prior.is_some_and(|prior| gone_in(prior, seq));
         self.repair_found(damaged, &is_gone)?;
         if let Some(prior) = prior {
-            self.hear_witness(prior, &tombs, from)?;
+            let traced = traced || leaves_traces(&self.config);
+            self.hear_witness(prior, traced, &tombs, from)?;
         }
         Ok(())
     }
@@ -224,6 +236,9 @@ impl FileStore {
         block.packed = packed;
         let seal = checkpoint::seal_of(rebuild.seals, number);
         let moved = borders::mend_borders(&mut bytes, seal, &block.hasher);
+        if rebuild.prior.is_some_and(|prior| number >= prior.last_block) {
+            rebuild.traced &= !authors::is_foreign(&bytes, seal);
+        }
         let (mut offsets, mut damage) = rebuild.note_records(&bytes, &mut block);
         if packed && bytes.is_empty() {
             // Nothing of it can be decompressed.

@@ -14,6 +14,7 @@ use super::graves::BURIED;
 use super::index_db::{self, Index};
 use super::index_write::WITNESS;
 use super::purge::{NEW_MSGS, OLD_MSGS};
+use super::rebuild::Prior;
 use super::record::Hasher;
 use super::resume::Resumed;
 use super::schedules::SCHEDULES;
@@ -64,11 +65,12 @@ impl FileStore {
             }
             None => false,
         };
+        let ours = checkpoint.is_some() || index.is_none();
         let mut resumed = Resumed::No;
         match (usable, &checkpoint) {
             _ if self.witness == super::Witness::Dismissed && !exact => {
                 self.drop_index()?;
-                self.rebuild(&numbers, None, &seals)?;
+                self.rebuild(&numbers, Prior::default(), &seals)?;
             }
             (Some(index), None) if exact => self.adopt(index, &Checkpoint::default())?,
             (Some(index), Some(checkpoint)) if exact => self.adopt(index, checkpoint)?,
@@ -76,7 +78,7 @@ impl FileStore {
                 resumed = self.resume(index, checkpoint, &numbers)?;
                 if resumed == Resumed::No {
                     self.start_over();
-                    self.rebuild(&numbers, Some(index), &seals)?;
+                    self.rebuild(&numbers, Prior { index: Some(index), ours }, &seals)?;
                     self.indexed_up_to = index.last_block;
                     self.index_due = self.index_due.max(IndexDue::IfCheap);
                 }
@@ -87,7 +89,7 @@ impl FileStore {
                     Some(_) => None,
                 };
                 let prior = index.as_ref().or(witness.as_ref());
-                self.rebuild(&numbers, prior, &seals)?;
+                self.rebuild(&numbers, Prior { index: prior, ours }, &seals)?;
                 self.indexed_up_to = prior.map_or(0, |prior| prior.last_block);
                 // From here on the witness knows of what is there.
                 self.index_due = self.index_due.max(IndexDue::IfCheap);
@@ -120,8 +122,12 @@ impl FileStore {
         self.open_index(bytes).and_then(|bytes| index_db::decode(bytes, hasher))
     }
 
-    /// The highest sequence that the files of timers speak of; they have no checksum.
+    /// The highest sequence that the files of timers speak of, where no index tells: they have no
+    /// checksum.
     fn high_in_timers(&self) -> u64 {
+        if self.indexed_up_to > 0 {
+            return 0;
+        }
         // Farther off it is damage.
         const FARTHEST: u64 = 1 << 20;
         let high = |name: &str| {

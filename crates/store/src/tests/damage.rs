@@ -320,14 +320,61 @@ fn a_stale_index_keeps_sequences_from_being_used_again() {
 
 #[test]
 fn a_missing_block_is_reported() {
-    let world = filled(&config());
-    let all = blocks(&world);
-    let middle = all[all.len() / 2];
-    world.disk.unlink(&world.msgs_file(&format!("{middle}.blk"))).unwrap();
-    let mut store = world.open();
-    let lost = store.lost().unwrap().msgs;
-    assert!(lost.len() > 5, "{lost:?}");
-    assert_all_but(&mut *store, &lost);
+    let values = StreamConfig { max_msgs_per_subject: 30, ..config() };
+    let lifetimes = StreamConfig { allow_msg_ttl: true, ..config() };
+    let interest = StreamConfig { retention: types::Retention::Interest, ..config() };
+    for config in [config(), values, lifetimes, interest] {
+        for emptied in [false, true] {
+            let world = filled(&config);
+            let all = blocks(&world);
+            let file = world.msgs_file(&format!("{}.blk", all[all.len() / 2]));
+            match emptied {
+                true => world.disk.plant(&file, Vec::new()),
+                false => world.disk.unlink(&file).unwrap(),
+            }
+            let place = find_streams(&*world.dyn_disk(), &world.account).unwrap().remove(0);
+            let report = inspect_stream(&*world.dyn_disk(), &place, &mut |_| {}).unwrap();
+            assert!(!report.is_sound(), "{config:?}");
+            let mut store = world.open();
+            let lost = store.lost().unwrap().msgs;
+            assert!(lost.len() > 5, "{lost:?}");
+            assert_all_but(&mut *store, &lost);
+        }
+    }
+}
+
+/// What was replaced since the index was written went with its blocks.
+#[test]
+fn a_missing_block_of_replaced_values_is_no_loss_and_another_is() {
+    for max_msgs_per_subject in [1, 2] {
+        let world = World::new(600);
+        let mut store = world.create(&StreamConfig { max_msgs_per_subject, ..config() });
+        for number in 0..100 {
+            put(&mut store, &format!("key.{number}"), "first", number);
+        }
+        store.flush(Durability::Synced).unwrap();
+        store.stop().unwrap();
+        drop(store);
+        let mut store = world.open();
+        for number in (0..40).chain(0..40) {
+            put(&mut *store, &format!("key.{number}"), "another", 200 + number);
+            store.flush(Durability::Synced).unwrap();
+        }
+        let held = seqs(&mut *store);
+        drop(store);
+        world.disk.crash(Crash::DropUnsynced);
+        let mut store = world.open();
+        assert_eq!((seqs(&mut *store), store.lost()), (held.clone(), None));
+        drop(store);
+        world.disk.crash(Crash::DropUnsynced);
+        let (block, _) = block_of(&world, "key.70first");
+        world.disk.unlink(&world.msgs_file(&format!("{block}.blk"))).unwrap();
+        let mut store = world.open();
+        let lost = store.lost().unwrap().msgs;
+        assert!(lost.contains(&71), "{lost:?}");
+        let left: Vec<u64> = held.into_iter().filter(|seq| !lost.contains(seq)).collect();
+        assert_eq!(seqs(&mut *store), left);
+    }
 }
 
 #[test]

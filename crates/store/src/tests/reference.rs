@@ -309,6 +309,52 @@ fn the_reference_opens_what_we_wrote() {
     }
 }
 
+/// It removes what is replaced, or expired, without a trace: also when it is killed.
+#[test]
+fn what_the_reference_replaced_is_no_loss() {
+    let Ok(binary) = std::env::var("NATS_SERVER_REFERENCE") else {
+        println!("SKIP: NATS_SERVER_REFERENCE is not set");
+        return;
+    };
+    for (max_msgs_per_subject, allow_msg_ttl) in [(1, false), (2, true)] {
+        for stopped in [false, true] {
+            let temp = tempfile::tempdir().unwrap();
+            let account = temp.path().join("jetstream/$G");
+            let disk: Arc<dyn env::Disk> = Arc::new(OsDisk);
+            let config = StreamConfig {
+                subjects: vec!["s.*".to_owned()],
+                max_msgs_per_subject,
+                allow_msg_ttl,
+                ..config()
+            };
+            let options = FileStoreOptions { block_bytes: 2_000, ..FileStoreOptions::default() };
+            let mut store = FileStore::create(disk, &account, at(0), &config, options).unwrap();
+            for number in 0..200 {
+                put(&mut store, &format!("s.{number}"), "a value", number);
+                store.flush(Durability::Synced).unwrap();
+            }
+            if stopped {
+                store.stop().unwrap();
+            }
+            drop(store);
+            let server = Server::start(&binary, temp.path());
+            for number in (0..120).chain(0..120) {
+                let ack = server.request(&format!("s.{number}"), "another value");
+                assert!(ack["seq"].as_u64() > Some(200), "{ack}");
+            }
+            drop(server);
+            let mut opened = super::fixtures::open_all_with(&account, options);
+            let Opening::Ready { mut store, .. } = opened.remove(0).opening else {
+                panic!("offline")
+            };
+            assert_eq!(store.lost(), None);
+            assert_eq!(store.totals().last_seq, 440);
+            let server = Server::start(&binary, temp.path());
+            compare(&server, &mut *store);
+        }
+    }
+}
+
 #[test]
 fn we_open_what_the_reference_compressed() {
     let Ok(binary) = std::env::var("NATS_SERVER_REFERENCE") else {

@@ -4,15 +4,17 @@ use std::io;
 
 use hashbrown::HashSet;
 
+use super::super::authors::is_foreign;
 use super::super::block::file_path;
 use super::super::borders::{is_torn_witness, mend_borders};
 use super::super::checkpoint::{self, CHECKPOINT, Seal};
+use super::super::graves::BURIED;
 use super::super::index_db::{self, Index};
 use super::super::losses::{gone_in, leaves_traces};
 use super::super::record::{self, Damage, Hasher, Kind};
 use super::super::seq_set::SeqSet;
 use super::super::{INDEX, MSGS, packed};
-use super::{BlockForm, BlockReport, IndexState, Inspection, block_numbers, ranges};
+use super::{BlockForm, BlockReport, IndexState, Inspection, block_numbers, numbers_of, ranges};
 
 type Subjects = HashSet<Vec<u8>, foldhash::fast::RandomState>;
 
@@ -23,6 +25,10 @@ struct Walk {
     /// How blocks ended at some time.
     seals: Vec<Seal>,
     exact: bool,
+    /// All that went since the index was written left a trace.
+    traced: bool,
+    /// Blocks whose files the index may need, but nothing else.
+    buried: Vec<u64>,
     /// Sequences that some tombstone speaks of.
     tombs: SeqSet,
     /// Sequences with a sound message or erased record.
@@ -60,7 +66,9 @@ impl Inspection<'_> {
             }
             return self.list_encrypted(&numbers, advanced);
         }
+        let mut trailer = None;
         if let Some(bytes) = index {
+            trailer = Some(index_db::trailer(&bytes));
             walk.index = index_db::decode(bytes, &hasher);
             self.report.index = match walk.index {
                 Some(_) => IndexState::Stale,
@@ -72,8 +80,20 @@ impl Inspection<'_> {
                 let part = format!("{MSGS}/{CHECKPOINT}");
                 self.damage(part, "it is not what was written; a start without it takes longer");
             }
-            let checkpoint = checkpoint::decode(&bytes, &hasher);
-            walk.seals = checkpoint.map(|(_, checkpoint)| checkpoint.seals).unwrap_or_default();
+            if let Some((of, checkpoint)) = checkpoint::decode(&bytes, &hasher) {
+                walk.seals = checkpoint.seals;
+                walk.traced = trailer == Some(of);
+            }
+        }
+        walk.buried = numbers_of(self.disk, &msgs, BURIED)?;
+        for &number in &walk.buried {
+            let file = self.read(&msgs.join(format!("{number}{BURIED}")))?.unwrap_or_default();
+            let content = if packed::is_packed(&file) { packed::unpack(&file) } else { file };
+            record::scan(&content, &Hasher::of_block(&self.report.name, number), |_, record| {
+                if record.kind == Kind::Tombstone {
+                    walk.tombs.insert(record.seq);
+                }
+            });
         }
         for &number in numbers.iter().rev() {
             let path = file_path(&msgs, number);
@@ -125,7 +145,11 @@ impl Inspection<'_> {
             }
         }
         let hasher = Hasher::of_block(&self.report.name, number);
-        if mend_borders(&mut content, checkpoint::seal_of(&walk.seals, number), &hasher) {
+        let seal = checkpoint::seal_of(&walk.seals, number);
+        if walk.index.as_ref().is_some_and(|index| number >= index.last_block) {
+            walk.traced &= !is_foreign(&content, seal);
+        }
+        if mend_borders(&mut content, seal, &hasher) {
             let text = "one bit of where a subject or headers end is bad; a start puts it right";
             walk.findings.push((true, part.clone(), text.to_owned()));
         }
@@ -242,7 +266,7 @@ impl Inspection<'_> {
             self.report.index = IndexState::Exact;
         }
         // Of what limits took without a trace after a stale index was written nothing tells.
-        let traced = self.report.config.as_ref().is_some_and(leaves_traces);
+        let traced = walk.traced || self.report.config.as_ref().is_some_and(leaves_traces);
         let limited = self.report.config.as_ref().is_none_or(|config| {
             config.max_msgs > 0 || config.max_bytes > 0 || config.max_age_ns > 0
         });
@@ -250,7 +274,8 @@ impl Inspection<'_> {
             return;
         }
         let floor = if !walk.exact && limited { self.report.first_seq } else { 0 };
-        for block in &index.blocks {
+        let listed = index.blocks.iter().filter(|block| !walk.buried.contains(&block.index));
+        for block in listed {
             let missing = missing_of(block, floor, walk);
             if missing.is_empty() || (!walk.exact && limited && self.report.msgs == 0) {
                 continue;

@@ -155,12 +155,17 @@ fn inspect_once(
 
 /// The numbers of the blocks in `msgs`, ascending; none where it is missing.
 fn block_numbers(disk: &dyn Disk, msgs: &Path) -> io::Result<Vec<u64>> {
+    numbers_of(disk, msgs, ".blk")
+}
+
+/// The numbers of the block files whose names end so, ascending.
+fn numbers_of(disk: &dyn Disk, msgs: &Path, suffix: &str) -> io::Result<Vec<u64>> {
     if disk.info(msgs)?.is_none() {
         return Ok(Vec::new());
     }
     let mut numbers = Vec::new();
     for entry in disk.list(msgs)?.iter().filter(|entry| entry.kind == EntryKind::File) {
-        let number = entry.name.to_str().and_then(|name| name.strip_suffix(".blk"));
+        let number = entry.name.to_str().and_then(|name| name.strip_suffix(suffix));
         numbers.extend(number.and_then(|number| number.parse::<u32>().ok()).map(u64::from));
     }
     numbers.sort_unstable();
