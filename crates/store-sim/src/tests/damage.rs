@@ -40,3 +40,16 @@ fn damage_to_compressed_blocks_costs_what_they_held() {
 fn damage_to_an_encrypted_store_costs_what_is_damaged() {
     check_all_damage(Subject::Encrypted);
 }
+
+#[test]
+fn some_damage_to_random_stores_costs_what_is_damaged() {
+    let mut wrong = Vec::new();
+    for seed in 5..45 {
+        let victim = Victim::new(seed).unwrap();
+        for (file, damage) in victim.sample(seed, 250) {
+            let verdict = guarded(|| victim.damage(file, damage));
+            wrong.extend(verdict.err().map(|words| format!("seed {seed}: {words}")));
+        }
+    }
+    assert!(wrong.is_empty(), "{} times: {:#?}", wrong.len(), &wrong[..wrong.len().min(5)]);
+}

@@ -320,10 +320,11 @@ impl FileStore {
     }
 
     /// Whether a tombstone in an emptied block is not written yet, or all that keeps a message of an
-    /// earlier block dead.
+    /// earlier block dead, or tells of what the index lists and could not under another name.
     fn must_stay(&self, block: &Block) -> bool {
         block.unread
             || block.has_unwritten_tombs()
+            || self.vault.is_some() && self.informs_index(block)
             || block.tombs.iter_from(0).any(|seq| self.needs_tombstone(block.index, seq))
     }
 

@@ -7,7 +7,9 @@ use env::{Disk, OpenMode};
 use serde::Serialize;
 use types::{ConsumerConfig, StreamConfig, Timestamp};
 
-use super::crypt::{Asset, Keyed, Origin, Vault, finish_rekey, read_asset};
+use super::crypt::{
+    Asset, Keyed, Origin, Vault, finish_rekey, keep_copy, read_asset, refresh_copy,
+};
 use super::files::read_if_there;
 use super::record::Hasher;
 use super::refusal::{self, Refusal};
@@ -156,6 +158,7 @@ pub(super) fn create_key(
     let (secret, file) =
         vault.generate(context).map_err(|error| io_error("making a key", error))?;
     replace_file(disk, &dir.join(KEY), &file, Sync::File)?;
+    keep_copy(disk, &dir.join(KEY), &file);
     Ok(Asset(Some(secret)))
 }
 
@@ -279,6 +282,10 @@ fn read_object(
     })?;
     if computed.as_bytes() == sum && hands == Hands::On {
         meta_copy::refresh(disk, dir, name, &stored);
+        if read.origin == Origin::Current {
+            // Only a help.
+            let _ = refresh_copy(disk, &dir.join(KEY));
+        }
     }
     Ok((created, object, Asset(read.secret), read.origin))
 }

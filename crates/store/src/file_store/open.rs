@@ -7,7 +7,7 @@ use std::sync::Arc;
 use env::{Disk, EntryKind};
 use types::{StreamConfig, Timestamp};
 
-use super::crypt::Vault;
+use super::crypt::{Origin, Vault};
 use super::meta::{self, Hands, Read};
 use super::meta_copy::{self, Standing};
 use super::open_consumers::consumer_names;
@@ -167,6 +167,10 @@ fn open_with(
     };
     let mut store = FileStore::empty(Arc::clone(disk), dir, created, &config, options, vault);
     (store.asset, store.asset_origin) = (asset, origin);
+    if origin == Origin::Damaged {
+        let what = "the key of the stream was damaged; it gets another".to_owned();
+        store.events.push(StoreEvent::Repaired(what));
+    }
     store.witness = witness;
     if let Ok(Standing::Restored(what)) = standing {
         store.events.push(StoreEvent::Repaired(what));

@@ -121,7 +121,11 @@ impl FileStore {
             self.events.push(StoreEvent::Repaired(format!("consumer {name:?}: {damage}")));
         }
         let state = found.state;
-        if origin == Origin::Stale
+        if origin == Origin::Damaged {
+            let what = format!("consumer {name:?}: its key was damaged; it gets another");
+            self.events.push(StoreEvent::Repaired(what));
+        }
+        if origin != Origin::Current
             && let Some(vault) = &self.vault
         {
             file.rekey(vault, name, state.as_ref())?;

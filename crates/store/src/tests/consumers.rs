@@ -100,7 +100,7 @@ fn work_queue(encryption: Option<Encryption>) -> (World, FileStore) {
 #[test]
 fn a_consumer_is_made_with_few_syncs() {
     let encrypted = keyed(StoreCipher::ChaCha, "a key", "");
-    for (encryption, syncs) in [(None, 6), (Some(encrypted), 7)] {
+    for (encryption, syncs) in [(None, 6), (Some(encrypted), 8)] {
         let (world, mut store) = work_queue(encryption);
         let before = world.disk.syncs();
         store.create_consumer(&meta("c"), &progress_to(1, 0)).unwrap();

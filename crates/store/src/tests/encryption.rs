@@ -168,11 +168,47 @@ fn a_key_of_another_account_or_stream_is_of_no_use() {
     assert!(other.refusal().contains("unable to recover keys"));
 }
 
+/// The keys of the stream, of a consumer, and of blocks.
 #[test]
-fn a_bad_block_key_takes_the_stream_offline_and_touches_nothing() {
+fn a_bad_key_costs_nothing() {
+    type Damage = dyn Fn(&mut Vec<u8>);
+    let damages: [&Damage; 5] = [
+        &|bytes| bytes[30] ^= 1,
+        &|bytes| bytes[20..40].fill(0),
+        &|bytes| bytes.truncate(63),
+        &|bytes| bytes.clear(),
+        &|bytes| bytes.extend_from_within(..),
+    ];
+    for cipher in CIPHERS {
+        let encryption = Some(keyed(cipher, "key", ""));
+        for key in ["meta.key", "obs/a/meta.key", "msgs/1.key", "msgs/3.key"] {
+            for damage in damages.iter().map(Some).chain([None]) {
+                let world = filled(encryption, Compression::None);
+                match damage {
+                    Some(damage) => world.edit(key, damage),
+                    None => world.disk.unlink(&world.account.join("streams/S").join(key)).unwrap(),
+                }
+                let mut store = world.open();
+                check(&mut *store, key);
+                let events = store.take_events();
+                let told = |event: &StoreEvent| matches!(event, StoreEvent::Repaired(what) if what.contains("key"));
+                assert!(events.iter().any(told), "{key}: {events:?}");
+                store.flush(Durability::Synced).unwrap();
+                drop(store);
+                world.disk.crash(Crash::DropUnsynced);
+                let mut store = world.open();
+                check(&mut *store, key);
+                assert!(!store.take_events().iter().any(told), "{key}: it was told once");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_block_key_without_its_copy_takes_the_stream_offline_and_touches_nothing() {
     for (damage, reason) in [
         (
-            &(|bytes: &mut Vec<u8>| bytes[30] ^= 1) as &dyn Fn(&mut Vec<u8>),
+            &(|bytes: &mut Vec<u8>| bytes[30] ^= 3) as &dyn Fn(&mut Vec<u8>),
             "unable to recover keys",
         ),
         (&|bytes| bytes.truncate(63), "encryption bad key size"),
@@ -184,6 +220,7 @@ fn a_bad_block_key_takes_the_stream_offline_and_touches_nothing() {
                 world.disk.unlink(&world.msgs_file("index.db")).unwrap();
             }
             world.edit("msgs/2.key", damage);
+            world.disk.unlink(&world.msgs_file("key-2.copy")).unwrap();
             let before = world.snapshot();
             assert_eq!(world.refusal(), format!("the key of block 2: {reason}"));
             assert_eq!(world.snapshot(), before);
@@ -191,6 +228,7 @@ fn a_bad_block_key_takes_the_stream_offline_and_touches_nothing() {
     }
     let world = filled(Some(keyed(StoreCipher::ChaCha, "key", "")), Compression::None);
     world.disk.unlink(&world.msgs_file("3.key")).unwrap();
+    world.disk.unlink(&world.msgs_file("key-3.copy")).unwrap();
     let before = world.snapshot();
     assert_eq!(world.refusal(), "block 3 has no key");
     assert_eq!(world.snapshot(), before);

@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use env::{Disk, DiskFile, DiskSpace, FileInfo, ListEntry, OpenMode};
 
+use super::key_file::{copy_path, keep_copy, read_copy};
 use super::secret::KeyStream;
 use super::{Origin, Secret, Vault};
 use crate::file_store::files::read_if_there;
 use crate::file_store::meta::{Sync, replace_file};
+use crate::file_store::packed;
+use crate::file_store::record::{self, Hasher};
 
 /// A disk whose blocks are encrypted under the keys of one stream.
 #[derive(Debug)]
@@ -71,6 +74,7 @@ impl BlockDisk {
         let path = key_path(dir, index);
         self.spent().retain(|spent| *spent != path);
         write_key(&*self.inner, &path, &file)?;
+        keep_copy(&*self.inner, &path, &file);
         Ok(secret)
     }
 }
@@ -90,14 +94,32 @@ pub(super) fn read_block_key(
     path: &Path,
     index: u64,
 ) -> io::Result<Option<(Secret, Origin)>> {
-    let Some(file) = read_if_there(disk, path)? else { return Ok(None) };
+    let copied = || {
+        let copy = read_copy(disk, path)?;
+        let (secret, _) = vault.unwrap_block(index, &copy).ok()?;
+        fits(disk, vault, path, index, &secret).then_some((secret, Origin::Damaged))
+    };
+    let Some(file) = read_if_there(disk, path)? else { return Ok(copied()) };
     match vault.unwrap_block(index, &file) {
         Ok(found) => Ok(Some(found)),
-        Err(reason) => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("the key of block {index}: {reason}"),
-        )),
+        Err(reason) => copied().map(Some).ok_or_else(|| {
+            let text = format!("the key of block {index}: {reason}");
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        }),
     }
+}
+
+/// Whether a block can be read with this secret: a copy may be that of an earlier key.
+fn fits(disk: &dyn Disk, vault: &Vault, key: &Path, index: u64, secret: &Secret) -> bool {
+    let Ok(mut bytes) = disk.read(&key.with_file_name(format!("{index}.blk"))) else {
+        return false;
+    };
+    let mut sound = false;
+    if secret.key_stream().apply(&mut bytes, 0).is_ok() && !packed::is_packed(&bytes) {
+        let hasher = Hasher::of_block(&vault.stream, index);
+        record::scan(&bytes, &hasher, |_, _| sound = true);
+    }
+    sound || packed::is_packed(&bytes)
 }
 
 impl Disk for BlockDisk {
@@ -172,6 +194,7 @@ impl Disk for BlockDisk {
         for key in here {
             // A key without its block does no harm.
             let _ = self.inner.unlink(&key);
+            let _ = self.inner.unlink(&copy_path(&key));
         }
         Ok(())
     }

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use env::Disk;
 
 use super::block_disk::{key_path, read_block_key, write_key};
+use super::key_file::keep_copy;
 use super::{Asset, Keyed, Origin, Vault, read_asset, rekey_dir};
-use crate::api::StoreError;
+use crate::api::{StoreError, StoreEvent};
 use crate::error::io_error;
 use crate::file_store::block::file_path;
 use crate::file_store::checkpoint::CHECKPOINT;
@@ -74,6 +75,11 @@ impl FileStore {
             match key {
                 Some((_, Origin::Current)) => {}
                 Some((_, Origin::Stale)) => self.stale_blocks.push(index),
+                Some((_, Origin::Damaged)) => {
+                    let what = format!("the key of block {index} was damaged; it gets another");
+                    self.events.push(StoreEvent::Repaired(what));
+                    self.stale_blocks.push(index);
+                }
                 // A stream gets its own key after its blocks. Of a block that a power cut tore there
                 // may be nothing that tells.
                 None if self.asset.0.is_none() || self.looks_plain(index)? => {
@@ -171,7 +177,7 @@ impl FileStore {
             // What went must not come back under the old key, or plain.
             self.sync_names()?;
         }
-        if self.asset_origin == Origin::Stale {
+        if self.asset_origin != Origin::Current {
             self.rekey_stream(&vault)?;
             // The witness is under the old key, or none; the next index brings a new one.
             let witness = self.msgs_dir.join(WITNESS);
@@ -192,7 +198,9 @@ impl FileStore {
         disk.rename(&new_block(dir, index), &file_path(dir, index)).map_err(failed)?;
         disk.sync_dir(dir).map_err(failed)?;
         disk.rename(&new_key(dir, index), &key_path(dir, index)).map_err(failed)?;
-        disk.sync_dir(dir).map_err(failed)
+        disk.sync_dir(dir).map_err(failed)?;
+        keep_copy(disk, &key_path(dir, index), &key);
+        Ok(())
     }
 
     fn rekey_stream(&mut self, vault: &Vault) -> Result<(), StoreError> {

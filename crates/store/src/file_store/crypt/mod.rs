@@ -8,6 +8,7 @@
 mod aside;
 mod block_disk;
 mod convert;
+mod key_file;
 mod rekey;
 mod secret;
 
@@ -19,6 +20,7 @@ use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
 
 pub(super) use block_disk::BlockDisk;
+pub(super) use key_file::{keep_copy, refresh_copy};
 pub(super) use rekey::{Keyed, finish_rekey, read_asset, read_key, rekey_dir};
 pub(super) use secret::Secret;
 
@@ -41,6 +43,11 @@ impl StoreCipher {
             StoreCipher::ChaCha => StoreCipher::Aes,
             StoreCipher::Aes => StoreCipher::ChaCha,
         }
+    }
+
+    /// Bytes of a key file: nonce, sealed seed, tag.
+    const fn key_file_len(self) -> usize {
+        self.nonce_len() + 32 + 16
     }
 
     const fn nonce_len(self) -> usize {
@@ -116,6 +123,8 @@ pub(super) enum Origin {
     Current,
     /// No key, the previous one, or the other cipher: it is to be written anew.
     Stale,
+    /// The key file was damaged: likewise.
+    Damaged,
 }
 
 /// The keys of one stream's files.
@@ -199,7 +208,8 @@ impl Vault {
     }
 
     /// What a key file holds, if `accept` takes it: the current key first, then the previous one,
-    /// each with the configured cipher and the other one (`decryptMeta`).
+    /// each with the configured cipher and the other one (`decryptMeta`). One bad bit in it does
+    /// not matter.
     ///
     /// # Errors
     /// The reference's words.
@@ -223,6 +233,18 @@ impl Vault {
                 let origin = if current { Origin::Current } else { Origin::Stale };
                 mark::hit!(F1370);
                 return Ok((secret, origin, accepted));
+            }
+        }
+        for key in [Some(key), previous].into_iter().flatten() {
+            let key = key.derive(&self.account, context);
+            for cipher in [cipher, cipher.other()] {
+                let mended = key_file::mended(cipher, file)
+                    .find_map(|file| Secret::unwrap(cipher, &key, &file));
+                if let Some(secret) = mended
+                    && let Some(accepted) = accept(&secret)
+                {
+                    return Ok((secret, Origin::Damaged, accepted));
+                }
             }
         }
         Err("unable to recover keys")

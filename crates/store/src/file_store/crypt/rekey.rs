@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use env::Disk;
 
+use super::key_file::{read_copy, refresh_copy};
 use super::{Origin, Secret, Vault};
 use crate::api::StoreError;
 use crate::error::io_error;
@@ -80,6 +81,7 @@ fn put_in_place(disk: &dyn Disk, keyed: Keyed<'_>, meta: &[u8]) -> Result<(), St
     let sum = checksum(keyed.name, meta);
     replace_file(disk, &keyed.dir.join(SUM), sum.as_bytes(), Sync::Now)?;
     take_over(&keyed.dir.join(KEY))?;
+    refresh_copy(disk, &keyed.dir.join(KEY)).map_err(failed)?;
     disk.unlink(&keyed.dir.join(PENDING)).map_err(failed)?;
     meta_copy::keep(disk, keyed.dir, keyed.name, meta, Sync::Later);
     Ok(())
@@ -136,13 +138,21 @@ pub(in crate::file_store) fn read_asset(
 ) -> Result<Read, String> {
     let meta =
         disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
-    let Some(key) = key_file(disk, dir)? else {
+    let key = key_file(disk, dir)?;
+    let copied = || {
+        let copy = read_copy(disk, &dir.join(KEY))?;
+        let (secret, _, plain) = vault?.unwrap(context, &copy, |secret| secret.open(&meta)).ok()?;
+        Some(Read { plain, secret: Some(secret), origin: Origin::Damaged })
+    };
+    let Some(key) = key else {
         let origin = if vault.is_some() { Origin::Stale } else { Origin::Current };
-        return Ok(Read { plain: meta, secret: None, origin });
+        return Ok(copied().unwrap_or(Read { plain: meta, secret: None, origin }));
     };
     let Some(vault) = vault else { return Err("encryption not enabled".to_owned()) };
-    let (secret, origin, plain) = vault.unwrap(context, &key, |secret| secret.open(&meta))?;
-    Ok(Read { plain, secret: Some(secret), origin })
+    match vault.unwrap(context, &key, |secret| secret.open(&meta)) {
+        Ok((secret, origin, plain)) => Ok(Read { plain, secret: Some(secret), origin }),
+        Err(reason) => copied().ok_or_else(|| reason.to_owned()),
+    }
 }
 
 /// The key of a directory's own files, whatever its configuration is; `None` if it has none.

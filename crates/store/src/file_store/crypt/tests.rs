@@ -97,6 +97,8 @@ fn candidates_are_tried_in_order() {
         for at in 0..file.len() {
             let mut bad = file.clone();
             bad[at] ^= 1;
+            assert_eq!(read(&writer, "TEST", &bad), good(Origin::Damaged), "{at}");
+            bad[at / 2] ^= 2;
             assert_eq!(read(&writer, "TEST", &bad), refused, "{at}");
         }
     }
