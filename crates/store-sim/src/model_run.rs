@@ -305,6 +305,7 @@ impl Run {
                 world.disk.crash(crash);
             }
         }
+        world.check_sound()?;
         world.change_keys(&mut self.looks);
         let opened = world.open()?.ok_or("the stream is gone")?;
         world.settle_keys();

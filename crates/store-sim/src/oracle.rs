@@ -323,6 +323,8 @@ impl Oracle {
                 Some(Leaving::MadeRoom(_)) if has_holes => {}
                 // Removals that nobody acknowledged may not have come to pass, and left no room.
                 Some(Leaving::MadeRoom(_)) if displaced.contains(seq) => {}
+                // Likewise those that were only written, and are in such a hole.
+                None if has_holes && displaced.contains(seq) => {}
                 why => {
                     let lost = if lost.contains(seq) { ", reported" } else { ", unreported" };
                     return Err(format!("{seq} is lost{lost} (may leave: {why:?})"));

@@ -101,6 +101,24 @@ impl World {
         found.map_or(Ok(()), Err)
     }
 
+    /// Nobody who looks at the stream's files is told of damage.
+    ///
+    /// # Errors
+    /// Of which.
+    pub fn check_sound(&self) -> Verdict {
+        let disk = self.dyn_disk();
+        let places =
+            store::find_streams(&*disk, &self.account).map_err(|error| error.to_string())?;
+        for place in places {
+            let report = store::inspect_stream(&*disk, &place, &mut |_| {})
+                .map_err(|error| format!("it cannot be looked at: {error}"))?;
+            if !report.is_sound() {
+                return Err(format!("damage is seen where there is none: {:?}", report.findings));
+            }
+        }
+        Ok(())
+    }
+
     /// It was opened with the keys it has now.
     pub fn settle_keys(&mut self) {
         if let Some(keys) = &mut self.keys {

@@ -1,6 +1,7 @@
 //! Rewriting a sealed block without what is gone from it.
 
 use super::append::compact_below;
+use super::block::ToldBy;
 use super::losses::leaves_traces;
 use super::record::{Kind, Record};
 use super::seq_set::SeqSet;
@@ -125,6 +126,13 @@ impl FileStore {
                 // First it is repaired.
                 return self.found_damage(at, report);
             }
+        }
+        // What went without a tombstone the index on disk, which may still be exact, lists.
+        let untold = self.blocks.get(at).is_some_and(|block| {
+            block.told_by >= ToldBy::Limits && block.index <= self.indexed_up_to
+        });
+        if untold && !self.has_new_index()? {
+            return Ok(());
         }
         let holds_last = self.blocks.get(at).is_some_and(|block| block.high >= self.last_seq);
         let Some(block) = self.blocks.get(at) else { return Ok(()) };

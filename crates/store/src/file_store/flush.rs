@@ -373,7 +373,7 @@ impl FileStore {
     }
 
     /// Writes an index of what there is, where that can be done now.
-    fn has_new_index(&mut self) -> Result<bool, StoreError> {
+    pub(super) fn has_new_index(&mut self) -> Result<bool, StoreError> {
         let is_flushed = !self.skipped
             && self.journal.tombstones.is_empty()
             && self.journal.displaced.is_empty()

@@ -311,6 +311,45 @@ fn a_removal_that_was_cut_short_takes_no_other_message_along() {
     }
 }
 
+/// What age took from a block leaves no trace but in the index: that must know of it before the
+/// block is written without it.
+#[test]
+fn what_age_took_from_a_block_that_was_rewritten_is_no_loss() {
+    for change in 0.. {
+        let world = World::new(400);
+        let limits = StreamConfig { max_age_ns: 10_000_000_000, ..config() };
+        let mut store = world.create(&limits);
+        for number in 1..=12 {
+            put(&mut store, "s", "payload", number);
+        }
+        put(&mut store, "s", &"x".repeat(300), 13);
+        for seq in 2..=6 {
+            store.remove(seq, Erase::Keep, &mut |_| {}).unwrap();
+        }
+        store.flush(Durability::Synced).unwrap();
+        store.stop().unwrap();
+        drop(store);
+        let mut store = world.open();
+        // A witness takes the room of the first.
+        store.expire(super::at(11), &mut |_| {}).unwrap();
+        assert_eq!(store.totals().first_seq, 7);
+        store.flush(Durability::Synced).unwrap();
+        world.disk.inject_at(world.disk.changes() + change, Incident::PowerCut);
+        while store.rest() == Upkeep::More {}
+        let done = !world.disk.is_dead();
+        drop(store);
+        world.disk.crash(Crash::KeepAll);
+        let mut store = world.open();
+        store.expire(super::at(11), &mut |_| {}).unwrap();
+        assert_eq!(seqs(&mut *store), (7..=13).collect::<Vec<_>>(), "{change}");
+        assert_eq!(store.lost(), None, "{change}");
+        if done {
+            assert!(change > 5, "only {change} changes were tried");
+            break;
+        }
+    }
+}
+
 #[test]
 fn a_message_that_cannot_be_read_when_it_is_due_is_due_again() {
     let mut world = World::new(200);

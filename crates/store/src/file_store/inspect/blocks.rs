@@ -10,7 +10,7 @@ use super::super::borders::{is_torn_witness, mend_borders};
 use super::super::checkpoint::{self, CHECKPOINT, Seal};
 use super::super::graves::BURIED;
 use super::super::index_db::{self, Index};
-use super::super::losses::{gone_in, leaves_traces};
+use super::super::losses::{gone_in, leaves_traces, lost_in};
 use super::super::record::{self, Damage, Hasher, Kind};
 use super::super::seq_set::SeqSet;
 use super::super::{INDEX, MSGS, packed};
@@ -42,6 +42,13 @@ struct Walk {
     is_last: bool,
     /// What is found about blocks, last block first.
     findings: Vec<(bool, String, String)>,
+}
+
+impl Walk {
+    /// Whether a tombstone, or the index, says that it is gone.
+    fn is_gone(&self, seq: u64) -> bool {
+        self.tombs.contains(seq) || self.index.as_ref().is_some_and(|index| gone_in(index, seq))
+    }
 }
 
 impl Inspection<'_> {
@@ -178,10 +185,7 @@ impl Inspection<'_> {
             report.last_seq = seq;
             lowest = lowest.min(seq);
             walk.recorded.insert(seq);
-            let gone = record.kind == Kind::Erased
-                || walk.tombs.contains(seq)
-                || walk.index.as_ref().is_some_and(|index| gone_in(index, seq));
-            if gone {
+            if record.kind == Kind::Erased || walk.is_gone(seq) {
                 report.dead_records += 1;
                 return;
             }
@@ -195,11 +199,11 @@ impl Inspection<'_> {
         if lowest < u64::MAX {
             report.first_seq = lowest;
         }
-        walk.ceiling = walk.ceiling.min(lowest);
         report.content_bytes = bytes.len() as u64;
         for damage in &damage {
             self.judge_damage(&part, bytes, damage, &hasher, &mut report, walk);
         }
+        walk.ceiling = walk.ceiling.min(lowest);
         self.report.blocks.push(report);
     }
 
@@ -228,6 +232,12 @@ impl Inspection<'_> {
                  crash or while it is being written",
                 damage.from
             );
+            walk.findings.push((false, part.to_owned(), text));
+            return;
+        }
+        let mut held = lost_in(damage, bytes, 0, walk.ceiling);
+        if !held.is_empty() && held.all(|seq| walk.is_gone(seq)) {
+            let text = format!("{len} bytes at {} are of what is deleted", damage.from);
             walk.findings.push((false, part.to_owned(), text));
             return;
         }
