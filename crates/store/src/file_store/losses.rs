@@ -162,12 +162,7 @@ const FARTHEST: u64 = 1 << 40;
 
 /// The sequences whose records a damaged stretch held, as far as can be told: those missing around
 /// it, if so many records fit in it.
-pub(super) fn lost_in(
-    damage: &Damage,
-    bytes: &[u8],
-    floor: u64,
-    ceiling: u64,
-) -> std::ops::Range<u64> {
+fn lost_in(damage: &Damage, bytes: &[u8], floor: u64, ceiling: u64) -> std::ops::Range<u64> {
     let low = if damage.after_seq == 0 { floor } else { damage.after_seq };
     let named = Record::parse(bytes, damage.from)
         .filter(|record| record.kind != Kind::Tombstone && record.seq > low)

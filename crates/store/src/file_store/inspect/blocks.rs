@@ -10,10 +10,10 @@ use super::super::borders::{is_torn_witness, mend_borders};
 use super::super::checkpoint::{self, CHECKPOINT, Seal};
 use super::super::graves::BURIED;
 use super::super::index_db::{self, Index};
-use super::super::losses::{gone_in, leaves_traces, lost_in};
+use super::super::losses::{gone_in, leaves_traces};
 use super::super::record::{self, Damage, Hasher, Kind};
 use super::super::seq_set::SeqSet;
-use super::super::{INDEX, MSGS, packed};
+use super::super::{INDEX, MSGS, correct, packed};
 use super::{BlockForm, BlockReport, IndexState, Inspection, block_numbers, numbers_of, ranges};
 
 type Subjects = HashSet<Vec<u8>, foldhash::fast::RandomState>;
@@ -48,6 +48,14 @@ impl Walk {
     /// Whether a tombstone, or the index, says that it is gone.
     fn is_gone(&self, seq: u64) -> bool {
         self.tombs.contains(seq) || self.index.as_ref().is_some_and(|index| gone_in(index, seq))
+    }
+
+    /// Whether a message that is gone was being overwritten when the power went; one bad bit is
+    /// another thing.
+    fn is_torn_erasure(&self, bytes: &[u8], damage: &Damage, hasher: &Hasher) -> bool {
+        let erased = record::Record::parse(bytes, damage.from)
+            .is_some_and(|record| record.kind == Kind::Erased && self.is_gone(record.seq));
+        erased && correct::mend(&mut bytes.to_vec(), hasher, &[*damage], &|_| false) == 0
     }
 }
 
@@ -199,11 +207,11 @@ impl Inspection<'_> {
         if lowest < u64::MAX {
             report.first_seq = lowest;
         }
+        walk.ceiling = walk.ceiling.min(lowest);
         report.content_bytes = bytes.len() as u64;
         for damage in &damage {
             self.judge_damage(&part, bytes, damage, &hasher, &mut report, walk);
         }
-        walk.ceiling = walk.ceiling.min(lowest);
         self.report.blocks.push(report);
     }
 
@@ -235,9 +243,8 @@ impl Inspection<'_> {
             walk.findings.push((false, part.to_owned(), text));
             return;
         }
-        let mut held = lost_in(damage, bytes, 0, walk.ceiling);
-        if !held.is_empty() && held.all(|seq| walk.is_gone(seq)) {
-            let text = format!("{len} bytes at {} are of what is deleted", damage.from);
+        if walk.is_torn_erasure(bytes, damage, hasher) {
+            let text = format!("{len} bytes at {} were being erased", damage.from);
             walk.findings.push((false, part.to_owned(), text));
             return;
         }
