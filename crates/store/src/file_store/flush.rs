@@ -322,15 +322,7 @@ impl FileStore {
     /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
     /// tells which of its messages were gone before, or for which limits took them.
     pub(super) fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
-        let unlisted = match dead.len() > MOST_ORDERED {
-            true => self.has_new_index(),
-            false => Ok(false),
-        };
-        let listed = match unlisted.and_then(|unlisted| match unlisted {
-            // Whatever a crash keeps of them goes at the next start.
-            true => Ok(false),
-            false => self.drop_misled_index(&dead).map(|()| true),
-        }) {
+        let listed = match self.warn_index(&dead) {
             Ok(listed) => listed,
             Err(error) => {
                 self.journal.dead.extend(dead);
@@ -370,6 +362,16 @@ impl FileStore {
         }
         self.journal.dead.extend(dead);
         Ok(())
+    }
+
+    /// Before files go: has the index on disk say nothing wrong of them. Answers whether it may list
+    /// them; what it does not list, and a crash keeps, goes at the next start.
+    fn warn_index(&mut self, dead: &[Block]) -> Result<bool, StoreError> {
+        if dead.len() > MOST_ORDERED && self.has_new_index()? {
+            return Ok(false);
+        }
+        self.drop_misled_index(dead)?;
+        Ok(true)
     }
 
     /// Writes an index of what there is, where that can be done now.

@@ -140,8 +140,9 @@ pub(in crate::file_store) fn read_asset(
         disk.read(&dir.join(META)).map_err(|error| format!("{META} cannot be read: {error}"))?;
     let key = key_file(disk, dir)?;
     let copied = || {
+        let vault = vault?;
         let copy = read_copy(disk, &dir.join(KEY))?;
-        let (secret, _, plain) = vault?.unwrap(context, &copy, |secret| secret.open(&meta)).ok()?;
+        let (secret, _, plain) = vault.unwrap(context, &copy, |secret| secret.open(&meta)).ok()?;
         Some(Read { plain, secret: Some(secret), origin: Origin::Damaged })
     };
     let Some(key) = key else {

@@ -122,6 +122,11 @@ impl Inspection<'_> {
         for (damage, part, text) in std::mem::take(&mut walk.findings).into_iter().rev() {
             if damage { self.damage(part, text) } else { self.note(part, text) }
         }
+        walk.exact &= walk
+            .index
+            .iter()
+            .flat_map(|index| &index.blocks)
+            .all(|block| block.msgs() == 0 || numbers.binary_search(&block.index).is_ok());
         self.sum_up(&walk);
         self.judge_index(&walk, &numbers);
         Ok(())
