@@ -365,9 +365,14 @@ fn keys_and_ciphers_change_and_bad_ones_are_told() {
     assert_eq!(count(&on_dir(dir, |_| {}, offline), none), 1);
     let key = fs::read(stream.join("meta.key")).unwrap();
     fs::write(stream.join("meta.key"), &key[..63]).unwrap();
+    fs::remove_file(stream.join("key-meta.copy")).unwrap();
     let short = "WARN   Bad stream encryption key length of 63";
     assert_eq!(count(&on_dir(dir, keyed("two", "", Aes), offline), short), 1);
     assert_eq!(fs::read(stream.join("meta.inf")).unwrap(), meta, "nothing was touched");
     fs::write(stream.join("meta.key"), &key).unwrap();
     on_dir(dir, keyed("two", "", Aes), found);
+    // With its copy a bad key costs nothing.
+    fs::write(stream.join("meta.key"), &key[..63]).unwrap();
+    on_dir(dir, keyed("two", "", Aes), found);
+    assert_eq!(fs::read(stream.join("meta.key")).unwrap().len(), 64);
 }
