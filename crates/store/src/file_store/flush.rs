@@ -1,6 +1,6 @@
 //! Making what happened durable, and taking it back where that is not possible.
 
-use super::block::{Block, ToldBy};
+use super::block::Block;
 use super::trouble::Failure;
 use super::{Erasure, FileStore, IndexDue};
 use crate::api::{Durability, StoreError};
@@ -12,15 +12,10 @@ use crate::error::io_error;
 const ROOM_FROM: u64 = 16 << 10;
 /// Room made at once: as much as there is, up to this.
 const MOST_ROOM: u64 = 1 << 20;
-/// How many blocks' worth of files wait for a sync to be removed.
-const WAITING_BLOCKS: u64 = 4;
-/// So many files go one after the other; before more of them go at once, an index is written that
-/// knows them no longer.
-const MOST_ORDERED: usize = 64;
 /// Room is made again when there is less than this.
 const ROOM_LEFT: u64 = 4 << 10;
 
-fn sync_failed(source: std::io::Error) -> Failure {
+pub(super) fn sync_failed(source: std::io::Error) -> Failure {
     Failure::Doubtful(StoreError::Io { context: "syncing messages".to_owned(), source })
 }
 
@@ -139,7 +134,7 @@ impl FileStore {
     }
 
     /// Position of the first block with something to write; all behind it have as well.
-    fn first_dirty(&self) -> usize {
+    pub(super) fn first_dirty(&self) -> usize {
         self.blocks.len() - self.blocks.iter().rev().take_while(|block| block.is_dirty()).count()
     }
 
@@ -277,122 +272,6 @@ impl FileStore {
         Ok(())
     }
 
-    /// A block goes when what came instead, and what says that its messages are gone, is durable:
-    /// otherwise a power cut could take both, and the stream's last sequence with them.
-    fn let_dead_wait(&mut self) {
-        for mut dead in std::mem::take(&mut self.journal.dead) {
-            if dead.created {
-                dead.file = None;
-                let memory = dead.evict();
-                self.keep_spare(memory);
-                self.waiting.push(dead);
-            }
-        }
-    }
-
-    /// Whether a block waits whose messages would be back after a kill: where only limits tell that
-    /// they are gone, these do not once others go for another reason, which is `traced`.
-    fn must_not_wait(&self, traced: bool) -> bool {
-        let enough = if traced { ToldBy::Limits } else { ToldBy::Nothing };
-        self.waiting.iter().any(|dead| dead.told_by >= enough)
-    }
-
-    /// Removes what waited for a sync, after one.
-    fn remove_waiting(&mut self) -> Result<(), Failure> {
-        if self.waiting.is_empty() {
-            return Ok(());
-        }
-        // What made room for messages that are not written yet is still there to stay.
-        for dead in self.journal.dead.iter_mut().filter(|dead| dead.created && dead.unsynced) {
-            dead.open_file(&*self.disk, &self.msgs_dir)
-                .map_err(|error| Failure::Refused(io_error("opening a block", error)))
-                .and_then(|file| file.sync_data().map_err(sync_failed))?;
-            dead.unsynced = false;
-        }
-        self.sync_blocks()?;
-        let waiting = std::mem::take(&mut self.waiting);
-        self.remove_in_order(waiting).map_err(Failure::Doubtful)?;
-        if self.dir_dirty {
-            // What is written from here on may be all that kept their messages gone no longer.
-            self.sync_names().map_err(Failure::Doubtful)?;
-        }
-        Ok(())
-    }
-
-    /// Removes files, the oldest first: no crash may keep a block and lose a later one that alone
-    /// tells which of its messages were gone before, or for which limits took them.
-    pub(super) fn remove_in_order(&mut self, mut dead: Vec<Block>) -> Result<(), StoreError> {
-        let listed = match self.warn_index(&dead) {
-            Ok(listed) => listed,
-            Err(error) => {
-                self.journal.dead.extend(dead);
-                return Err(error);
-            }
-        };
-        dead.sort_by_key(|block| block.index);
-        // Without a later block there is room again for what limits took from an earlier one, and
-        // behind one that is still there what age took is missed.
-        let limited = self.limits.max_msgs != u64::MAX
-            || self.limits.max_bytes != u64::MAX
-            || self.limits.max_age_ns > 0;
-        let by_limits = |block: &Block| limited && block.told_by >= ToldBy::Limits;
-        let (mut last_seq, mut makes_room) = (None, false);
-        let mut dead = dead.into_iter();
-        while let Some(mut block) = dead.next() {
-            let guards = |last_seq| {
-                block.unread || block.tombs.iter_from(0).next().is_some_and(|seq| seq <= last_seq)
-            };
-            if listed
-                && (makes_room || last_seq.is_some_and(guards))
-                && let Err(error) = self.sync_names()
-            {
-                self.journal.dead.push(block);
-                self.journal.dead.extend(dead);
-                return Err(error);
-            }
-            last_seq = last_seq.max(Some(block.last_seq));
-            makes_room |= by_limits(&block);
-            block.file = None;
-            if block.created
-                && let Some(block) = self.bury_file(block, listed)
-            {
-                self.journal.dead.push(block);
-                break;
-            }
-        }
-        self.journal.dead.extend(dead);
-        Ok(())
-    }
-
-    /// Before files go: has the index on disk say nothing wrong of them. Answers whether it may list
-    /// them; what it does not list, and a crash keeps, goes at the next start.
-    fn warn_index(&mut self, dead: &[Block]) -> Result<bool, StoreError> {
-        if dead.len() > MOST_ORDERED && self.has_new_index()? {
-            return Ok(false);
-        }
-        self.drop_misled_index(dead)?;
-        Ok(true)
-    }
-
-    /// Writes an index of what there is, where that can be done now.
-    pub(super) fn has_new_index(&mut self) -> Result<bool, StoreError> {
-        let is_flushed = !self.skipped
-            && self.journal.tombstones.is_empty()
-            && self.journal.displaced.is_empty()
-            && self.first_dirty() == self.blocks.len();
-        if !is_flushed {
-            return Ok(false);
-        }
-        match self.write_index() {
-            Err(error) if self.poisoned.is_some() => Err(error),
-            Err(_) => Ok(false),
-            Ok(()) => {
-                self.index_due = IndexDue::No;
-                Ok(self.blocks.back().is_some_and(|tail| tail.index == self.indexed_up_to))
-            }
-        }
-    }
-
     pub(super) fn sync_names(&mut self) -> Result<(), StoreError> {
         if !canary::sings(Canary::SkipDirSync) {
             self.disk.sync_dir(&self.msgs_dir).map_err(|source| {
@@ -402,37 +281,6 @@ impl FileStore {
         }
         self.dir_dirty = false;
         Ok(())
-    }
-
-    /// Removes the files of emptied blocks.
-    ///
-    /// `traced` says that the flush wrote tombstones.
-    fn remove_dead(&mut self, durability: Durability, traced: bool) -> Result<(), StoreError> {
-        if durability == Durability::Written && self.oldest_unsynced != u64::MAX {
-            self.let_dead_wait();
-            let waiting: u64 = self.waiting.iter().map(|dead| dead.raw_len).sum();
-            if self.must_not_wait(traced) || waiting >= WAITING_BLOCKS * self.block_size {
-                match self.remove_waiting() {
-                    Ok(()) => {}
-                    // They wait for the next sync.
-                    Err(Failure::Refused(error)) => self.trouble.hinders(&error),
-                    Err(Failure::Doubtful(error)) => return Err(self.doubt_unsynced(error)),
-                }
-            }
-        }
-        let dead = std::mem::take(&mut self.journal.dead);
-        self.remove_in_order(dead)?;
-        if durability == Durability::Synced && self.dir_dirty {
-            // A file that came back would bring back what only limits had removed from it.
-            self.sync_names()?;
-        }
-        if self.journal.dead.is_empty() {
-            return Ok(());
-        }
-        // For what went with a whole block no tombstone stands: it is gone when its file is.
-        let context = "removing the files of emptied blocks".to_owned();
-        let source = std::io::Error::other("it is tried again with the next flush");
-        Err(StoreError::Io { context, source })
     }
 
     /// What fails is tried again with the next flush.

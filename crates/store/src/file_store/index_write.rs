@@ -93,6 +93,25 @@ impl FileStore {
         }
     }
 
+    /// Writes an index of what there is, where that can be done now.
+    pub(super) fn has_new_index(&mut self) -> Result<bool, StoreError> {
+        let is_flushed = !self.skipped
+            && self.journal.tombstones.is_empty()
+            && self.journal.displaced.is_empty()
+            && self.first_dirty() == self.blocks.len();
+        if !is_flushed {
+            return Ok(false);
+        }
+        match self.write_index() {
+            Err(error) if self.poisoned.is_some() => Err(error),
+            Err(_) => Ok(false),
+            Ok(()) => {
+                self.index_due = IndexDue::No;
+                Ok(self.blocks.back().is_some_and(|tail| tail.index == self.indexed_up_to))
+            }
+        }
+    }
+
     /// The bytes of `index.db` for the state, which must be flushed.
     pub(super) fn encode_index(&mut self) -> Result<Vec<u8>, StoreError> {
         self.encode_listing(Listing::Subjects(&mut BoundsWriter::default()))

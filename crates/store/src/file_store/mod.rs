@@ -44,6 +44,7 @@ mod rebuild;
 mod record;
 mod recovery;
 mod refusal;
+mod removal;
 mod repair;
 pub(crate) mod restored;
 mod resume;
