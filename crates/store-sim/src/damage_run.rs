@@ -144,23 +144,17 @@ impl Victim {
             "{back} deleted messages are back"
         );
         ensure!(back <= 1 || !one_record, "{back} deleted messages are back");
-        // The end of the last block may be a crash's doing as well: where neither an index nor a
-        // witness behind it tells of it, a record whose length is damaged cannot be told from one
-        // that was never finished.
-        let torn = match self.subject {
-            Subject::Stopped | Subject::Compressed | Subject::Encrypted => false,
-            Subject::Killed | Subject::NoIndex => !one_record,
-        };
+        // What a kill left behind the last index only its block tells of: its end may be a crash's
+        // doing as well.
+        let untold = self.subject == Subject::Killed && in_blocks && !one_record;
         for seq in &missing {
-            let at_end = torn && self.model.msgs.range(seq + 1..).all(|(s, _)| !seen.contains(s));
+            let at_end = untold && self.model.msgs.range(seq + 1..).all(|(s, _)| !seen.contains(s));
             ensure!(reported.contains(seq) || at_end, "{seq} is lost, and not reported: {lost:?}");
         }
         for seq in &reported {
             ensure!(!seen.contains(seq), "{seq} is reported lost, but there");
         }
         let last_seq = store.totals().last_seq;
-        // Of what was written after the index only its block tells.
-        let untold = self.subject == Subject::Killed && in_blocks && !one_record;
         ensure!(
             last_seq == self.model.last_seq || untold && last_seq < self.model.last_seq,
             "last_seq is {last_seq}, not {}",
