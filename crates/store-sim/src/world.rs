@@ -101,12 +101,14 @@ impl World {
         found.map_or(Ok(()), Err)
     }
 
-    /// Nobody who looks at the stream's files is told of damage.
+    /// Nobody who looks at the stream's files is told of damage; how many messages they see, where
+    /// these are not encrypted.
     ///
     /// # Errors
     /// Of which.
-    pub fn check_sound(&self) -> Verdict {
+    pub fn check_sound(&self) -> Verdict<Option<u64>> {
         let disk = self.dyn_disk();
+        let mut seen = None;
         let places =
             store::find_streams(&*disk, &self.account).map_err(|error| error.to_string())?;
         for place in places {
@@ -115,8 +117,9 @@ impl World {
             if !report.is_sound() {
                 return Err(format!("damage is seen where there is none: {:?}", report.findings));
             }
+            seen = Some(report.msgs).filter(|_| !report.encrypted);
         }
-        Ok(())
+        Ok(seen)
     }
 
     /// It was opened with the keys it has now.

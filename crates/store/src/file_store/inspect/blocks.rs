@@ -11,7 +11,7 @@ use super::super::checkpoint::{self, CHECKPOINT, Seal};
 use super::super::graves::BURIED;
 use super::super::index_db::{self, Index};
 use super::super::losses::{gone_in, leaves_traces};
-use super::super::record::{self, Damage, Hasher, Kind};
+use super::super::record::{self, Damage, Hasher, Kind, Record};
 use super::super::seq_set::SeqSet;
 use super::super::{INDEX, MSGS, correct, packed};
 use super::{BlockForm, BlockReport, IndexState, Inspection, block_numbers, numbers_of, ranges};
@@ -53,7 +53,7 @@ impl Walk {
     /// Whether a message that is gone was being overwritten when the power went; one bad bit is
     /// another thing.
     fn is_torn_erasure(&self, bytes: &[u8], damage: &Damage, hasher: &Hasher) -> bool {
-        let erased = record::Record::parse(bytes, damage.from)
+        let erased = Record::parse(bytes, damage.from)
             .is_some_and(|record| record.kind == Kind::Erased && self.is_gone(record.seq));
         erased && correct::mend(&mut bytes.to_vec(), hasher, &[*damage], &|_| false) == 0
     }
@@ -182,25 +182,30 @@ impl Inspection<'_> {
                 && index.last_checksum == end
                 && (bytes.is_empty() || end != [0; 8]);
         }
-        let mut lowest = u64::MAX;
-        let damage = record::scan(bytes, &hasher, |_, record| {
+        // Tombstones speak of messages before them, too.
+        let mut others = Vec::new();
+        let damage = record::scan(bytes, &hasher, |offset, record| {
             walk.highest = walk.highest.max(record.seq);
             if record.kind == Kind::Tombstone {
                 walk.tombs.insert(record.seq);
                 report.tombstones += 1;
-                return;
+            } else {
+                others.push(offset);
             }
+        });
+        let mut lowest = u64::MAX;
+        for record in others.iter().filter_map(|&offset| Record::parse(bytes, offset)) {
             let seq = record.seq;
             if seq <= report.last_seq || seq >= walk.ceiling {
                 report.dead_records += 1;
-                return;
+                continue;
             }
             report.last_seq = seq;
             lowest = lowest.min(seq);
             walk.recorded.insert(seq);
             if record.kind == Kind::Erased || walk.is_gone(seq) {
                 report.dead_records += 1;
-                return;
+                continue;
             }
             report.msgs += 1;
             report.bytes += record.len as u64;
@@ -208,7 +213,7 @@ impl Inspection<'_> {
             if !walk.subjects.contains(record.subject) {
                 walk.subjects.insert(record.subject.to_vec());
             }
-        });
+        }
         if lowest < u64::MAX {
             report.first_seq = lowest;
         }
@@ -366,7 +371,7 @@ fn missing_of(block: &index_db::BlockState, floor: u64, walk: &Walk) -> Vec<u64>
 
 /// Whether a whole record is where damage starts: one that is cut off does not even parse.
 fn is_whole(bytes: &[u8], damage: &Damage) -> bool {
-    record::Record::parse(bytes, damage.from).is_some_and(|record| {
+    Record::parse(bytes, damage.from).is_some_and(|record| {
         let follows = record.kind == Kind::Tombstone || record.seq > damage.after_seq;
         record.is_plausible() && follows && record.seq > 0
     })

@@ -43,6 +43,23 @@ pub(crate) fn place(world: &World) -> StreamPlace {
     places.remove(0)
 }
 
+#[test]
+fn what_is_deleted_does_not_count_before_its_tombstone_either() {
+    let world = World::new(0);
+    let mut store = world.create(&config());
+    for number in 1..=9 {
+        put(&mut store, "s", "payload", number);
+    }
+    for seq in [1, 4] {
+        store.remove(seq, Erase::Keep, &mut |_| {}).unwrap();
+    }
+    store.flush(Durability::Synced).unwrap();
+    drop(store);
+    let report = look(&world);
+    assert_eq!((report.msgs, report.first_seq, report.last_seq), (7, 2, 9));
+    assert_eq!((report.blocks[0].dead_records, report.blocks[0].tombstones), (2, 2));
+}
+
 fn look(world: &World) -> StreamReport {
     inspect_stream(&*world.dyn_disk(), &place(world), &mut |_| {}).unwrap()
 }
