@@ -40,13 +40,6 @@ fn failed(error: io::Error) -> StoreError {
     io_error("changing the key of a block", error)
 }
 
-fn drop_file(disk: &dyn Disk, path: &Path) -> io::Result<()> {
-    match disk.unlink(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-}
-
 impl FileStore {
     /// Looks at the keys of all blocks before anything is changed; finishes changes of keys that
     /// were cut short, and mends what the reference is known to have broken.
@@ -264,11 +257,11 @@ fn finish_block(disk: &dyn Disk, dir: &Path, index: u64) -> io::Result<()> {
     let undecided = disk.info(&block)?.is_some();
     if disk.info(&key)?.is_some() {
         if undecided {
-            drop_file(disk, &key)?;
+            remove_if_there(disk, &key)?;
         } else {
             disk.rename(&key, &key_path(dir, index))?;
         }
         disk.sync_dir(dir)?;
     }
-    if undecided { drop_file(disk, &block) } else { Ok(()) }
+    if undecided { remove_if_there(disk, &block) } else { Ok(()) }
 }

@@ -223,28 +223,27 @@ impl Vault {
             return Err("encryption bad key size");
         }
         let Encryption { cipher, key, previous } = self.encryption;
-        for (number, key) in [Some(key), previous].into_iter().enumerate() {
-            let Some(key) = key else { continue };
-            let key = key.derive(&self.account, context);
-            for cipher in [cipher, cipher.other()] {
-                let Some(secret) = Secret::unwrap(cipher, &key, file) else { continue };
-                let Some(accepted) = accept(&secret) else { continue };
-                let current = number == 0 && cipher == self.encryption.cipher;
-                let origin = if current { Origin::Current } else { Origin::Stale };
+        let keys = [Some(key), previous].into_iter().flatten();
+        let candidates: Vec<_> = keys
+            .map(|key| key.derive(&self.account, context))
+            .flat_map(|key| [cipher, cipher.other()].map(|cipher| (cipher, key)))
+            .collect();
+        for (number, (cipher, key)) in candidates.iter().enumerate() {
+            if let Some(secret) = Secret::unwrap(*cipher, key, file)
+                && let Some(accepted) = accept(&secret)
+            {
+                let origin = if number == 0 { Origin::Current } else { Origin::Stale };
                 mark::hit!(F1370);
                 return Ok((secret, origin, accepted));
             }
         }
-        for key in [Some(key), previous].into_iter().flatten() {
-            let key = key.derive(&self.account, context);
-            for cipher in [cipher, cipher.other()] {
-                let mended = key_file::mended(cipher, file)
-                    .find_map(|file| Secret::unwrap(cipher, &key, &file));
-                if let Some(secret) = mended
-                    && let Some(accepted) = accept(&secret)
-                {
-                    return Ok((secret, Origin::Damaged, accepted));
-                }
+        for (cipher, key) in &candidates {
+            let mended = key_file::mended(*cipher, file)
+                .find_map(|file| Secret::unwrap(*cipher, key, &file));
+            if let Some(secret) = mended
+                && let Some(accepted) = accept(&secret)
+            {
+                return Ok((secret, Origin::Damaged, accepted));
             }
         }
         Err("unable to recover keys")
